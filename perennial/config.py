@@ -1,0 +1,173 @@
+"""What a user writes: `models/<name>.yaml`, read and checked."""
+
+import os
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+
+from perennial.errors import InvalidModelFile, UnknownModel
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_duration(value: Any) -> Any:
+    """Read `90s`, `15m`, `24h` or `7d` as a timedelta; leave anything else to pydantic.
+
+    >>> parse_duration("90s")
+    datetime.timedelta(seconds=90)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value.strip()) if isinstance(value, str) else None
+    return timedelta(**{_UNITS[match[2]]: float(match[1])}) if match else value
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(parse_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s", when_used="json")
+]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(_Strict):
+    """One column of the model's data and the rules it must keep."""
+
+    type: Literal["number", "category", "boolean", "datetime", "text"]
+    nullable: bool = True
+    min: float | None = None
+    max: float | None = None
+    levels: tuple[str, ...] | None = None
+
+
+class Estimator(_Strict):
+    """A scikit-learn estimator by its import path, and its parameters."""
+
+    class_path: str = Field(alias="class", pattern=r"^sklearn(\.\w+)+$")
+    params: dict[str, Any] = {}
+
+
+class ValidationRules(_Strict):
+    """When a whole batch is refused."""
+
+    min_rows: int = Field(default=20, ge=1)
+    max_rows: int = Field(default=10_000_000, ge=1)
+    max_null_share: Share = 0.2
+    max_bad_share: Share = 0.05
+
+
+class DriftPolicy(_Strict):
+    """Evidence and materiality: both are needed for a verdict."""
+
+    alpha: Share = 0.01
+    min_psi: float = Field(default=0.1, ge=0)
+    min_ks: Share = 0.1
+    min_performance_drop: Share = 0.05
+
+
+class RetrainPolicy(_Strict):
+    """What holds retraining back."""
+
+    cooldown: Duration = timedelta(hours=24)
+    cooldown_after_rollback: Duration = timedelta(hours=72)
+    min_labelled_rows: int = Field(default=50, ge=1)
+
+
+class EvaluationPolicy(_Strict):
+    """When a challenger counts as better than the champion."""
+
+    metric: Literal["accuracy", "balanced_accuracy", "r2", "mae"] | None = None
+    level: Share = 0.05
+    margin: float = Field(default=0.02, ge=0)
+
+
+class BakePolicy(_Strict):
+    """How long a new champion is watched before the run calls it a success."""
+
+    duration: Duration = timedelta(minutes=15)
+    check_every: Duration = timedelta(minutes=1)
+    max_error_rate: Share = 0.05
+
+
+class Training(_Strict):
+    """What the training instance may take."""
+
+    max_duration: Duration = timedelta(minutes=30)
+    instance_types: tuple[str, ...] = ("c7i.large", "c6i.large", "m6i.large", "m5.large")
+    market: Literal["spot", "on-demand"] = "spot"
+
+
+class ModelConfig(_Strict):
+    """A named prediction task.
+
+    `key` names the columns whose values identify a row: they choose the holdout and are no features. Every other
+    column but the label is a feature.
+    """
+
+    name: Name
+    description: str = ""
+    task: Literal["classification", "regression"]
+    label: str
+    key: tuple[str, ...] = ()
+    columns: dict[str, Column]
+    estimator: Estimator
+    seed: int = 0
+    holdout: Annotated[float, Field(gt=0, lt=0.9)] = 0.2
+    validation: ValidationRules = ValidationRules()
+    drift: DriftPolicy = DriftPolicy()
+    policy: RetrainPolicy = RetrainPolicy()
+    evaluation: EvaluationPolicy = EvaluationPolicy()
+    bake: BakePolicy = BakePolicy()
+    training: Training = Training()
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Self:
+        missing = [name for name in (self.label, *self.key) if name not in self.columns]
+        if missing:
+            raise ValueError(f"label and key must be among the columns; not found: {', '.join(missing)}")
+        if not self.features:
+            raise ValueError("no feature is left beside the label and the key")
+        return self
+
+    @property
+    def features(self) -> list[str]:
+        """Names of the feature columns, in the order of the file."""
+        return [name for name in self.columns if name != self.label and name not in self.key]
+
+    @property
+    def metric(self) -> str:
+        """Name of the primary metric."""
+        return self.evaluation.metric or ("accuracy" if self.task == "classification" else "r2")
+
+
+def models_dir() -> Path:
+    """The folder of model files: `PERENNIAL_MODELS`, or `models/` beside the package (as in the layer)."""
+    return Path(os.environ.get("PERENNIAL_MODELS") or Path(__file__).parent.parent / "models")
+
+
+def model_names(folder: Path | None = None) -> list[str]:
+    """Names of all models, sorted."""
+    return sorted(path.stem for path in (folder or models_dir()).glob("*.yaml"))
+
+
+def load_model(name: str, folder: Path | None = None) -> ModelConfig:
+    """Read one model file.
+
+    Raises UnknownModel where there is none, InvalidModelFile where it cannot be understood.
+    """
+    path = (folder or models_dir()) / f"{name}.yaml"
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name) or not path.is_file():
+        known = ", ".join(model_names(folder)) or "none"
+        raise UnknownModel(f"no model is named {name!r}: expected one of {known}")
+    try:
+        config = ModelConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise InvalidModelFile(f"{path.name} cannot be used: {error}") from error
+    if config.name != name:
+        raise InvalidModelFile(f"{path.name} is named {config.name!r}: expected {name!r}")
+    return config

@@ -1,0 +1,203 @@
+"""What each state of the workflow is given and what it leaves: typed, checked at every door.
+
+The state itself carries only these small summaries. Everything larger lies in the artefact bucket under
+`runs/<run>/`, where the functions find it by the run's name (see `perennial.layout`).
+"""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+TriggerKind = Literal["schedule", "upload", "alarm", "on_demand"]
+Outcome = Literal["skipped", "quarantined", "promoted", "rejected", "rolled_back", "failed"]
+Action = Literal["skip", "alert", "retrain"]
+DriftKind = Literal["data", "label", "prediction", "concept"]
+
+
+class Contract(BaseModel):
+    """A frozen record; an unknown field is an error, so that a misspelt one cannot pass."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Trigger(Contract):
+    """Why a run was started, whichever way it was."""
+
+    kind: TriggerKind
+    reason: str
+    at: datetime
+    key: str | None = None
+    alarm: str | None = None
+    force: bool = False
+
+
+class StoredObject(Contract):
+    """One object of a batch, pinned to its S3 version."""
+
+    key: str
+    version_id: str | None
+    etag: str
+    size: int = Field(ge=0)
+
+
+class Manifest(Contract):
+    """The objects that one run looks at: `incoming` ones are its to settle, a `window` is already accepted data."""
+
+    run: str
+    model: str
+    kind: Literal["incoming", "window"]
+    objects: tuple[StoredObject, ...]
+
+
+class OfRun(Contract):
+    """Every task after the first speaks of one run of one model."""
+
+    run: str
+    model: str
+
+
+class ResolveTriggerInput(Contract):
+    run: str
+    started_at: datetime
+    event: dict[str, Any]
+
+
+class Request(OfRun):
+    """The one request that every trigger becomes."""
+
+    trigger: Trigger
+    runnable: bool
+    reason: str
+    champion: int | None
+    objects: int
+
+
+class ValidateDataInput(OfRun):
+    champion: int | None
+
+
+class DataSummary(Contract):
+    valid: bool
+    rows: int
+    labelled_rows: int
+    reasons: tuple[str, ...]
+
+
+class SettleBatchInput(OfRun):
+    disposition: Literal["accepted", "quarantine"]
+    reasons: tuple[str, ...]
+
+
+class SettledBatch(Contract):
+    disposition: Literal["accepted", "quarantine"]
+    objects: int
+    prefix: str
+
+
+class ComputeDriftInput(OfRun):
+    champion: int | None
+
+
+class DriftSummary(Contract):
+    """`compared` is false where there is no champion to compare with."""
+
+    compared: bool
+    drifted: bool
+    kinds: tuple[DriftKind, ...]
+    columns: tuple[str, ...]
+    score: float
+    summary: str
+
+
+class DecideInput(OfRun):
+    champion: int | None
+    trigger: Trigger
+    data: DataSummary
+    drift: DriftSummary
+
+
+class Decision(Contract):
+    """What to do, why, and what was turned down."""
+
+    action: Action
+    summary: str
+    reasons: tuple[str, ...]
+    alternatives: tuple[str, ...]
+
+
+class LaunchTrainerInput(OfRun):
+    champion: int | None
+    attempt: int = Field(ge=0)
+    token: str
+
+
+class Artifact(Contract):
+    """A stored file that may be loaded only if its bytes have this digest."""
+
+    key: str
+    version_id: str | None
+    sha256: str
+    size: int
+
+
+class TrainingJob(OfRun):
+    """What the instance is told: read from `runs/<run>/job.json`, never from its user data."""
+
+    version: int
+    champion: int | None
+    attempt: int
+    token: str
+    seed: int
+    code_version: str
+    max_seconds: int
+
+
+class TrainingResult(Contract):
+    """The callback's answer."""
+
+    version: int
+    instance_id: str
+    rows_trained: int
+    rows_held_out: int
+    metrics: dict[str, float]
+    seconds: float
+
+
+class EvaluateChallengerInput(OfRun):
+    champion: int | None
+    challenger: int
+
+
+class Evaluation(Contract):
+    """The comparison's verdict; `batch_suspect` when learning from the batch hurt rows that the model knew."""
+
+    better: bool
+    batch_suspect: bool
+    summary: str
+    reasons: tuple[str, ...]
+    metrics: dict[str, float]
+
+
+class PromoteChallengerInput(OfRun):
+    challenger: int
+    champion: int | None
+    reason: str
+
+
+class Promotion(Contract):
+    champion: int
+    previous: int | None
+    bake_checks: int = Field(ge=1)
+    bake_interval_seconds: int = Field(ge=1)
+
+
+class RollBackInput(OfRun):
+    champion: int
+    previous: int | None
+    alarms: tuple[str, ...]
+
+
+class RolledBack(Contract):
+    champion: int | None
+    summary: str

@@ -1,0 +1,44 @@
+"""What is known of a version: where it came from, what it scored, what became of it."""
+
+from datetime import datetime
+from typing import Literal
+
+from perennial.contracts import Artifact, Contract, StoredObject
+
+Status = Literal["candidate", "champion", "archived", "rejected", "rolled_back"]
+
+
+class VersionRecord(Contract):
+    """One immutable version in the registry; only `status` and who decided it ever change.
+
+    `data` are the data objects it was trained on, `metrics` those of its own holdout at training time.
+    """
+
+    model: str
+    version: int
+    status: Status
+    run: str
+    parent: int | None
+    created_at: datetime
+    estimator: str
+    code_version: str
+    seed: int
+    rows_trained: int
+    rows_held_out: int
+    metrics: dict[str, float]
+    artifact: Artifact
+    baseline: Artifact
+    holdout: Artifact
+    reference: Artifact
+    data: tuple[StoredObject, ...]
+    libraries: dict[str, str]
+
+
+class ChampionAlias(Contract):
+    """Who serves, who served before, and since when."""
+
+    model: str
+    version: int | None
+    previous: int | None
+    changed_at: datetime
+    run: str
