@@ -1,0 +1,182 @@
+"""What the page is told: plain, frozen facts, read from wherever they lie by whoever asks for the page."""
+
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from perennial.contracts import DriftKind, Outcome, TriggerKind
+from perennial.lineage import Status
+
+StateStatus = Literal["succeeded", "failed", "caught", "aborted"]
+EventKind = Literal["promoted", "rejected", "rolled_back", "quarantined", "failed"]
+Share = float  # between 0 and 1
+
+
+class View(BaseModel):
+    """A frozen record; a misspelt field is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StateView(View):
+    """One state of one run, all its visits together.
+
+    `caught` is a state whose error a Catch took; `failed` one that ended the run. `seconds` is the sum over visits.
+    """
+
+    name: str
+    status: StateStatus
+    entered: datetime
+    seconds: float = Field(ge=0)
+    visits: int = Field(default=1, ge=1)
+
+
+class ColumnView(View):
+    """One column, reference against current, and the verdict on it.
+
+    A number's `edges` (one more than `labels`) bound its bins; a category's `edges` are None and its labels are its
+    levels. `reference` and `current` are shares, one per label. `p_value` is adjusted for the number of columns.
+    """
+
+    name: str
+    kind: Literal["number", "category"]
+    labels: tuple[str, ...]
+    edges: tuple[float, ...] | None = None
+    reference: tuple[Share, ...]
+    current: tuple[Share, ...]
+    drifted: bool
+    significant: bool
+    material: bool
+    effect: float | None = None
+    p_value: float | None = None
+    statistics: dict[str, float] = {}
+    reasons: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        if not len(self.labels) == len(self.reference) == len(self.current):
+            raise ValueError(
+                f"{self.name}: labels, reference and current must have one entry per bin or level"
+            )
+        if self.edges is not None and len(self.edges) != len(self.labels) + 1:
+            raise ValueError(f"{self.name}: {len(self.labels)} bins need {len(self.labels) + 1} edges")
+        return self
+
+
+class DecisionView(View):
+    """What the policy decided, why, and what it turned down."""
+
+    action: str
+    summary: str
+    reasons: tuple[str, ...] = ()
+    alternatives: tuple[str, ...] = ()
+
+
+class EvaluationView(View):
+    """Champion against challenger on the same rows.
+
+    `metrics` is flat: `champion.accuracy`, `challenger.accuracy`, `champion.known.accuracy`,
+    `challenger.recent.accuracy`; other keys are listed as they are.
+    """
+
+    summary: str
+    better: bool
+    reasons: tuple[str, ...] = ()
+    metrics: dict[str, float] = {}
+
+
+class RunView(View):
+    """One run: how it was started, the path it took and what came of it.
+
+    `path` names the states in the order they were entered, repeats included; where it is empty, `states` gives the
+    order. `drift_kinds` and `drift_summary` are empty where nothing was compared.
+    """
+
+    name: str
+    title: str
+    run: str
+    started_at: datetime
+    trigger: TriggerKind | None
+    trigger_text: str = ""
+    outcome: Outcome
+    expected: Outcome | None = None
+    reason: str
+    champion_before: int | None
+    champion_after: int | None
+    challenger: int | None = None
+    states: tuple[StateView, ...]
+    path: tuple[str, ...] = ()
+    seconds: float = Field(ge=0)
+    drift: tuple[ColumnView, ...] = ()
+    drift_kinds: tuple[DriftKind, ...] = ()
+    drift_summary: str = ""
+    decision: DecisionView | None = None
+    evaluation: EvaluationView | None = None
+
+    @property
+    def as_expected(self) -> bool:
+        """Whether the outcome is the one expected; true where none was."""
+        return self.expected is None or self.expected == self.outcome
+
+    @cached_property
+    def steps(self) -> tuple[tuple[str, str], ...]:
+        """The transitions taken, in order, repeats included."""
+        path = self.path or tuple(state.name for state in self.states)
+        return tuple(zip(path, path[1:], strict=False))
+
+
+class Interval(View):
+    """When a version was champion; `until` is None while it still is."""
+
+    since: datetime
+    until: datetime | None = None
+
+
+class VersionView(View):
+    """One version of the registry and the times it served."""
+
+    version: int
+    status: Status
+    parent: int | None
+    run: str
+    created_at: datetime
+    metric_name: str
+    metric: float | None
+    rows_trained: int
+    champion: tuple[Interval, ...] = ()
+
+
+class EventView(View):
+    """Something that happened on the time line; `version` is None where it concerns no version."""
+
+    at: datetime
+    kind: EventKind
+    version: int | None
+    run: str
+    text: str
+
+
+class StoryView(View):
+    """Everything on the page. `definition` is the state machine's, as deployed (Amazon States Language)."""
+
+    title: str
+    model: str
+    generated_at: datetime
+    stack: str
+    engine: str
+    definition: dict[str, Any]
+    runs: tuple[RunView, ...]
+    versions: tuple[VersionView, ...] = ()
+    events: tuple[EventView, ...] = ()
+
+    @property
+    def champion(self) -> int | None:
+        """The version that serves at the end of the last run."""
+        return self.runs[-1].champion_after if self.runs else None
+
+    @property
+    def all_as_expected(self) -> bool:
+        """Whether every run ended as expected."""
+        return all(run.as_expected for run in self.runs)
