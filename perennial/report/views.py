@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -23,7 +24,7 @@ class View(BaseModel):
 class StateView(View):
     """One state of one run, all its visits together.
 
-    `caught` is a state whose error a Catch took; `failed` one that ended the run. `seconds` is the sum over visits.
+    `caught` is a state whose error a Catch took; `failed` one that ended the run. `seconds` sums all visits.
     """
 
     name: str
@@ -36,8 +37,9 @@ class StateView(View):
 class ColumnView(View):
     """One column, reference against current, and the verdict on it.
 
-    A number's `edges` (one more than `labels`) bound its bins; a category's `edges` are None and its labels are its
-    levels. `reference` and `current` are shares, one per label. `p_value` is adjusted for the number of columns.
+    A number's `edges` (one more than `labels`) bound its bins; a category's `edges` are None and its labels are
+    its levels. `reference` and `current` are shares, one per label. `p_value` is adjusted for the number of
+    columns.
     """
 
     name: str
@@ -57,9 +59,7 @@ class ColumnView(View):
     @model_validator(mode="after")
     def _same_length(self) -> Self:
         if not len(self.labels) == len(self.reference) == len(self.current):
-            raise ValueError(
-                f"{self.name}: labels, reference and current must have one entry per bin or level"
-            )
+            raise ValueError(f"{self.name}: labels, reference and current differ in length")
         if self.edges is not None and len(self.edges) != len(self.labels) + 1:
             raise ValueError(f"{self.name}: {len(self.labels)} bins need {len(self.labels) + 1} edges")
         return self
@@ -90,8 +90,8 @@ class EvaluationView(View):
 class RunView(View):
     """One run: how it was started, the path it took and what came of it.
 
-    `path` names the states in the order they were entered, repeats included; where it is empty, `states` gives the
-    order. `drift_kinds` and `drift_summary` are empty where nothing was compared.
+    `path` names the states in the order they were entered, repeats included; where it is empty, `states` gives
+    the order. `drift_kinds` and `drift_summary` are empty where nothing was compared.
     """
 
     name: str
@@ -124,7 +124,7 @@ class RunView(View):
     def steps(self) -> tuple[tuple[str, str], ...]:
         """The transitions taken, in order, repeats included."""
         path = self.path or tuple(state.name for state in self.states)
-        return tuple(zip(path, path[1:], strict=False))
+        return tuple(pairwise(path))
 
 
 class Interval(View):
