@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
 from perennial.errors import InvalidModelFile, UnknownModel
 
@@ -25,7 +33,9 @@ def parse_duration(value: Any) -> Any:
 
 
 Duration = Annotated[
-    timedelta, BeforeValidator(parse_duration), PlainSerializer(lambda d: f"{d.total_seconds():g}s", when_used="json")
+    timedelta,
+    BeforeValidator(parse_duration),
+    PlainSerializer(lambda d: f"{d.total_seconds():g}s", when_used="json"),
 ]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -105,8 +115,8 @@ class Training(_Strict):
 class ModelConfig(_Strict):
     """A named prediction task.
 
-    `key` names the columns whose values identify a row: they choose the holdout and are no features. Every other
-    column but the label is a feature.
+    `key` names the columns whose values identify a row: they choose the holdout and are no features.
+    Every other column but the label is a feature.
     """
 
     name: Name

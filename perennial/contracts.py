@@ -42,7 +42,7 @@ class StoredObject(Contract):
 
 
 class Manifest(Contract):
-    """The objects that one run looks at: `incoming` ones are its to settle, a `window` is already accepted data."""
+    """The objects that a run looks at: `incoming` ones are its to settle, a `window` was accepted before."""
 
     run: str
     model: str
@@ -85,6 +85,7 @@ class DataSummary(Contract):
 
 
 class SettleBatchInput(OfRun):
+    started_at: datetime
     disposition: Literal["accepted", "quarantine"]
     reasons: tuple[str, ...]
 
@@ -170,7 +171,7 @@ class EvaluateChallengerInput(OfRun):
 
 
 class Evaluation(Contract):
-    """The comparison's verdict; `batch_suspect` when learning from the batch hurt rows that the model knew."""
+    """The verdict; `batch_suspect` when learning from the batch hurt on rows that the model knew."""
 
     better: bool
     batch_suspect: bool
@@ -201,3 +202,34 @@ class RollBackInput(OfRun):
 class RolledBack(Contract):
     champion: int | None
     summary: str
+
+
+class LaunchedTrainer(Contract):
+    """What launching left; the state's own output is the instance's answer."""
+
+    instance_id: str
+    version: int
+
+
+class InstanceChange(Contract):
+    model_config = ConfigDict(extra="ignore", frozen=True, validate_by_name=True, validate_by_alias=True)
+
+    instance_id: str = Field(alias="instance-id")
+    state: str
+
+
+class InstanceStateChange(Contract):
+    """EC2's own event.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/monitoring-instance-state-changes.html
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    detail: InstanceChange
+
+
+class LossReport(Contract):
+    instance_id: str
+    run: str | None
+    told: bool

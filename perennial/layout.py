@@ -1,6 +1,7 @@
 """Where things lie in the two buckets: the one place that spells a key."""
 
 from datetime import date
+from pathlib import PurePosixPath
 
 INCOMING, ACCEPTED, QUARANTINE = "incoming", "accepted", "quarantine"
 
@@ -18,6 +19,21 @@ def accepted(model: str, day: date | None = None) -> str:
 def quarantine(model: str) -> str:
     """Prefix of refused batches (data bucket)."""
     return f"{QUARANTINE}/{model}/"
+
+
+def settled(key: str, model: str, run: str, day: date | None) -> str:
+    """Where a run moves an object of its batch: to accepted/ of that day, or to quarantine/ where there is none.
+
+    Folders below the model's own are kept, so that two files of one name stay two.
+
+    >>> settled("incoming/iris/a/x.csv", "iris", "run-1", date(2026, 1, 2))
+    'accepted/iris/dt=2026-01-02/run-1/a/x.csv'
+    >>> settled("accepted/iris/dt=2026-01-02/run-1/a/x.csv", "iris", "run-1", None)
+    'quarantine/iris/run-1/a/x.csv'
+    """
+    parts = PurePosixPath(key).parts
+    name = parts[parts.index(run) + 1 :] if run in parts else parts[2:]
+    return f"{accepted(model, day) if day else quarantine(model)}{run}/{'/'.join(name)}"
 
 
 def run_key(run: str, name: str) -> str:

@@ -1,0 +1,37 @@
+"""Decide: would retraining pay?"""
+
+from datetime import UTC, datetime, timedelta
+
+from perennial import layout
+from perennial.aws.handler import measure, task
+from perennial.aws.wiring import Services
+from perennial.config import load_model
+from perennial.contracts import DecideInput, Decision
+from perennial.policy import Evidence, decide
+
+
+@task(DecideInput)
+def handler(request: DecideInput, services: Services) -> Decision:
+    """The decision is stored with its reasons before anything follows from it."""
+    now, policy = datetime.now(UTC), load_model(request.model).policy
+    past = services.ledger.latest(
+        request.model, since=now - max(policy.cooldown, policy.cooldown_after_rollback) - timedelta(days=1)
+    )
+    evidence = Evidence(
+        champion=request.champion,
+        trigger=request.trigger,
+        data=request.data,
+        drift=request.drift,
+        last_retrained_at=max(
+            (at for outcome, at in past.items() if outcome in {"promoted", "rejected", "rolled_back"}),
+            default=None,
+        ),
+        last_rolled_back_at=past.get("rolled_back"),
+    )
+    decision = decide(evidence, policy, now)
+    services.artifacts.put_json(
+        layout.run_key(request.run, layout.DECISION), decision.model_dump(mode="json")
+    )
+    services.ledger.note(request.run, decision=decision.action)
+    measure("RetrainDecisions", decision.action == "retrain")
+    return decision

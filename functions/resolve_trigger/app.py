@@ -1,0 +1,117 @@
+"""Resolve Trigger: make one request of any trigger, claim its batch, take the model's lock, open its record."""
+
+from hashlib import sha256
+
+from perennial import layout
+from perennial.aws.handler import name_model, task
+from perennial.aws.wiring import Services
+from perennial.config import load_model, model_names
+from perennial.contracts import Manifest, Request, ResolveTriggerInput, StoredObject, Trigger
+from perennial.triggers import EVERY_MODEL, read_trigger
+
+WINDOW_OBJECTS = 200
+BATCH_OBJECTS = 1000
+
+
+@task(ResolveTriggerInput)
+def handler(request: ResolveTriggerInput, services: Services) -> Request:
+    """Every way a run can be nothing to do ends here, with its reason; no data was touched then."""
+    model, trigger = read_trigger(request.event, request.started_at)
+    if model == EVERY_MODEL:
+        return _fan_out(request, trigger, services)
+    name_model(load_model(model).name)
+    alias = services.registry.champion(model)
+    champion = alias.version if alias else None
+    services.ledger.open(request.run, model, trigger, champion)
+
+    def nothing(reason: str) -> Request:
+        return Request(
+            run=request.run,
+            model=model,
+            trigger=trigger,
+            runnable=False,
+            reason=reason,
+            champion=champion,
+            objects=0,
+        )
+
+    if trigger.key and services.data.head(trigger.key) is None:
+        return nothing(f"duplicate: another run has already taken {trigger.key}")
+    holder = services.lock.acquire(model, request.run, request.started_at)
+    if holder:
+        return nothing(
+            f"run {holder} is at work on {model}; what has arrived stays under incoming/ until then"
+        )
+    manifest = _incoming(request, model, services)
+    if manifest is None and trigger.kind != "upload":
+        manifest = _window(request, model, champion, services)
+    if manifest is None:
+        return nothing(_nothing_new(trigger, champion))
+    services.artifacts.put_json(
+        layout.run_key(request.run, layout.MANIFEST), manifest.model_dump(mode="json")
+    )
+    return Request(
+        run=request.run,
+        model=model,
+        trigger=trigger,
+        runnable=True,
+        reason=trigger.reason,
+        champion=champion,
+        objects=len(manifest.objects),
+    )
+
+
+def _incoming(request: ResolveTriggerInput, model: str, services: Services) -> Manifest | None:
+    """All that has arrived and no other run has taken: also what an earlier run had to leave behind."""
+    found = [services.data.head(item.key) for item in services.data.list(layout.incoming(model))]
+    objects = [item for item in found if item is not None][:BATCH_OBJECTS]
+    taken = services.claims.take(model, request.run, objects, request.started_at)
+    return _manifest(request, model, "incoming", taken) if taken else None
+
+
+def _window(
+    request: ResolveTriggerInput, model: str, champion: int | None, services: Services
+) -> Manifest | None:
+    """What was accepted and the champion has not learnt from, newest last."""
+    learnt: set[str] = set()
+    if champion is not None:
+        lineage = services.artifacts.get_json(layout.version_key(model, champion, layout.LINEAGE))
+        learnt = {item["key"] for item in lineage["data"]}
+    new = [item for item in services.data.list(layout.accepted(model)) if item.key not in learnt]
+    pinned = [services.data.head(item.key) for item in new[-WINDOW_OBJECTS:]]
+    objects = [item for item in pinned if item is not None]
+    return _manifest(request, model, "window", objects) if objects else None
+
+
+def _manifest(request: ResolveTriggerInput, model: str, kind: str, objects: list[StoredObject]) -> Manifest:
+    return Manifest.model_validate(
+        {"run": request.run, "model": model, "kind": kind, "objects": tuple(objects)}
+    )
+
+
+def _nothing_new(trigger: Trigger, champion: int | None) -> str:
+    if trigger.kind == "upload":
+        return "duplicate: another run has already taken this upload"
+    if champion is None:
+        return "there is neither data nor a champion yet"
+    return f"nothing has arrived since version {champion} was trained"
+
+
+def _fan_out(request: ResolveTriggerInput, trigger: Trigger, services: Services) -> Request:
+    """Start one run per model; a second delivery of the same event starts none again."""
+    started = []
+    for model in model_names():
+        occasion = sha256(str(request.event.get("time", request.run)).encode()).hexdigest()[:12]
+        event = {**request.event, "model": model}
+        if services.workflow.start(f"{trigger.kind}-{model}-{occasion}", event):
+            started.append(model)
+    services.ledger.open(request.run, EVERY_MODEL, trigger, None)
+    return Request(
+        run=request.run,
+        model=EVERY_MODEL,
+        trigger=trigger,
+        runnable=False,
+        reason=f"started one run for each of: {', '.join(started) or 'none, they run already'}",
+        champion=None,
+        objects=0,
+    )

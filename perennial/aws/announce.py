@@ -1,0 +1,72 @@
+"""Telling the world who the champion is: SSM parameter, event, and the alarms that watch it."""
+
+import json
+from typing import Any
+
+from perennial.config import ModelConfig
+from perennial.lineage import VersionRecord
+
+
+class Announcer:
+    """Mirrors of the registry; the registry itself stays the truth."""
+
+    def __init__(self, ssm: Any, events: Any, cloudwatch: Any, stack: str, topic: str) -> None:
+        self._ssm, self._events, self._cloudwatch = ssm, events, cloudwatch
+        self._stack, self._topic = stack, topic
+
+    def champion(self, model: str, version: int | None, previous: int | None, run: str, change: str) -> None:
+        """Mirror the alias to its SSM parameter and put `change`, such as `Model Promoted`, on the bus."""
+        document = json.dumps({"model": model, "version": version, "previous": previous, "run": run})
+        self._ssm.put_parameter(
+            Name=f"/perennial/{self._stack}/{model}/champion", Value=document, Type="String", Overwrite=True
+        )
+        self._events.put_events(
+            Entries=[
+                {"Source": "perennial", "DetailType": change, "Detail": document, "Resources": [self._stack]}
+            ]
+        )
+
+    def watch(self, config: ModelConfig, version: VersionRecord) -> None:
+        """Set the model's alarms to the version that serves now; repeating it changes nothing.
+
+        `health` alarms are read while a promotion bakes, `retrain` alarms start a run.
+        """
+        model = config.name
+        self._alarm(
+            f"{self._stack}/health/{model}/error-rate",
+            f"{model}: more than {config.bake.max_error_rate:.0%} of the predictions fail.",
+            "ServingErrorRate",
+            model,
+            config.bake.max_error_rate,
+            "GreaterThanThreshold",
+        )
+        score = version.metrics.get(config.metric)
+        if score is not None:
+            lower_is_worse = config.metric != "mae"
+            allowed = config.drift.min_performance_drop
+            self._alarm(
+                f"{self._stack}/retrain/{model}/performance",
+                f"{model}: {config.metric} is worse than version {version.version} had on its holdout.",
+                "ServingPerformance",
+                model,
+                score - allowed if lower_is_worse else score * (1 + allowed),
+                "LessThanThreshold" if lower_is_worse else "GreaterThanThreshold",
+            )
+
+    def _alarm(
+        self, name: str, description: str, metric: str, model: str, threshold: float, operator: str
+    ) -> None:
+        self._cloudwatch.put_metric_alarm(
+            AlarmName=name,
+            AlarmDescription=description,
+            Namespace="Perennial",
+            MetricName=metric,
+            Dimensions=[{"Name": "Model", "Value": model}],
+            Statistic="Average",
+            Period=60,
+            EvaluationPeriods=1,
+            Threshold=threshold,
+            ComparisonOperator=operator,
+            TreatMissingData="notBreaching",
+            AlarmActions=[self._topic],
+        )

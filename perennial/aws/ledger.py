@@ -1,0 +1,163 @@
+"""The ledger of runs, the claims on their batches, and the lock of each model, in DynamoDB."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import ClientError
+
+from perennial.aws.table import claim_key, model_key, put_if_absent, refused, run_key
+from perennial.contracts import StoredObject, Trigger
+
+CLAIM_LIFETIME = timedelta(days=90)
+LEASE = timedelta(hours=25)  # longer than a run may last (the state machine's own limit is 24 hours)
+
+
+class Ledger:
+    """Every run from its first state to its one outcome."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def open(self, run: str, model: str, trigger: Trigger, champion: int | None) -> None:
+        """Enter a run; entering it again changes nothing."""
+        put_if_absent(
+            self._table,
+            {
+                **run_key(run),
+                "run": run,
+                "model": model,
+                "trigger": trigger.kind,
+                "trigger_reason": trigger.reason,
+                "started_at": trigger.at.isoformat(),
+                "champion_before": champion,
+            },
+        )
+
+    def run(self, run: str) -> dict[str, Any] | None:
+        """One run's entry."""
+        item: dict[str, Any] | None = self._table.get_item(Key=run_key(run), ConsistentRead=True).get("Item")
+        return item
+
+    def runs(self, model: str, limit: int = 50) -> list[dict[str, Any]]:
+        """The latest runs of a model, newest first."""
+        answer = self._table.query(
+            IndexName="by_model",
+            KeyConditionExpression=Key("model").eq(model),
+            ScanIndexForward=False,
+            Limit=limit,
+        )
+        items: list[dict[str, Any]] = answer["Items"]
+        return items
+
+    def latest(self, model: str, since: datetime) -> dict[str, datetime]:
+        """When each outcome was last reached by a run that started after `since`."""
+        query: dict[str, Any] = {
+            "IndexName": "by_model",
+            "KeyConditionExpression": Key("model").eq(model) & Key("started_at").gt(since.isoformat()),
+            "FilterExpression": Attr("ended_at").exists(),
+        }
+        latest: dict[str, datetime] = {}
+        while True:
+            answer = self._table.query(**query)
+            for item in answer["Items"]:
+                ended = datetime.fromisoformat(item["ended_at"])
+                latest[item["outcome"]] = max(ended, latest.get(item["outcome"], ended))
+            if "LastEvaluatedKey" not in answer:
+                return latest
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def note(self, run: str, **facts: Any) -> None:
+        """Add facts to a run's entry, such as what it decided."""
+        self._table.update_item(
+            Key=run_key(run),
+            UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in facts),
+            ExpressionAttributeNames={f"#{name}": name for name in facts},
+            ExpressionAttributeValues={f":{name}": value for name, value in facts.items()},
+        )
+
+
+class Lock:
+    """At most one run at a time works on a model."""
+
+    def __init__(self, table: Any, alive: Callable[[str], bool]) -> None:
+        self._table, self._alive = table, alive
+
+    def acquire(self, model: str, run: str, now: datetime) -> str | None:
+        """Take the model's lock; None when it is ours, otherwise the run that holds it.
+
+        A lock whose run has ended or whose lease is over is taken over.
+        """
+        holder = self._put(model, run, now)
+        if holder is None or self._alive(holder):
+            return holder
+        return self._put(model, run, now, dead=holder)
+
+    def _put(self, model: str, run: str, now: datetime, dead: str = "") -> str | None:
+        try:
+            self._table.put_item(
+                Item={
+                    **model_key(model, "lock"),
+                    "owner": run,
+                    "lease_until": int((now + LEASE).timestamp()),
+                    "acquired_at": now.isoformat(),
+                },
+                ConditionExpression=(
+                    "attribute_not_exists(pk) OR #owner IN (:run, :dead) OR lease_until < :now"
+                ),
+                ExpressionAttributeNames={"#owner": "owner"},
+                ExpressionAttributeValues={":run": run, ":dead": dead, ":now": int(now.timestamp())},
+            )
+        except ClientError as error:
+            if not refused(error):
+                raise
+            return self.holder(model)
+        return None
+
+    def holder(self, model: str) -> str | None:
+        """The run that holds the lock now."""
+        item = self._table.get_item(Key=model_key(model, "lock"), ConsistentRead=True).get("Item")
+        return str(item["owner"]) if item else None
+
+
+class Claims:
+    """Which run has taken up which version of which object: a second delivery finds it taken."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def take(
+        self, model: str, run: str, objects: Iterable[StoredObject], now: datetime
+    ) -> list[StoredObject]:
+        """Claim objects; returns those that are now this run's. What a failed run left is free again."""
+        return [item for item in objects if self._take(model, run, item, now)]
+
+    def _take(self, model: str, run: str, item: StoredObject, now: datetime) -> bool:
+        key = claim_key(model, item.key, item.version_id)
+        claim = {**key, "run": run, "expires_at": int((now + CLAIM_LIFETIME).timestamp())}
+        if put_if_absent(self._table, claim):
+            return True
+        found = self._table.get_item(Key=key, ConsistentRead=True).get("Item") or {}
+        owner = str(found.get("run", ""))
+        if owner == run:
+            return True
+        entry = self._table.get_item(Key=run_key(owner), ConsistentRead=True).get("Item") or {}
+        if entry.get("outcome") not in {None, "failed"}:
+            return False
+        return self._take_over(claim, owner)
+
+    def _take_over(self, claim: dict[str, Any], owner: str) -> bool:
+        # the caller holds the model's lock, so an owner without an outcome is a run that died
+        try:
+            self._table.put_item(
+                Item=claim,
+                ConditionExpression="#run = :owner",
+                ExpressionAttributeNames={"#run": "run"},
+                ExpressionAttributeValues={":owner": owner},
+            )
+        except ClientError as error:
+            if refused(error):
+                return False
+            raise
+        return True

@@ -1,0 +1,170 @@
+"""The registry: versions and the champion alias, in DynamoDB."""
+
+from datetime import datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from perennial.aws.table import model_key, refused, version_key
+from perennial.errors import AliasMoved, VersionNotFound
+from perennial.lineage import ChampionAlias, Status, VersionRecord
+
+_ALIAS = "alias#champion"
+
+
+class Registry:
+    """Versions are written once; the alias moves only by compare-and-swap, with its audit record."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def next_version(self, model: str) -> int:
+        """Reserve the next version number. A training that fails leaves a gap."""
+        answer = self._table.update_item(
+            Key=model_key(model, "counter"),
+            UpdateExpression="ADD #value :one",
+            ExpressionAttributeNames={"#value": "value"},
+            ExpressionAttributeValues={":one": 1},
+            ReturnValues="UPDATED_NEW",
+        )
+        return int(answer["Attributes"]["value"])
+
+    def register(self, record: VersionRecord) -> None:
+        """Add a version. Its data objects are listed in its lineage file; here they could outgrow an item."""
+        self._table.put_item(
+            Item={
+                **version_key(record.model, record.version),
+                "status": record.status,
+                "record": record.model_copy(update={"data": ()}).model_dump_json(),
+            }
+        )
+
+    def version(self, model: str, version: int) -> VersionRecord:
+        """One version's record. Raises VersionNotFound."""
+        item = self._table.get_item(Key=version_key(model, version), ConsistentRead=True).get("Item")
+        if item is None:
+            raise VersionNotFound(f"model {model} has no version {version}")
+        return _record(item)
+
+    def versions(self, model: str) -> list[VersionRecord]:
+        """All versions of a model, oldest first."""
+        query = {
+            "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
+            "ExpressionAttributeValues": {":pk": f"model#{model}", ":sk": "version#"},
+            "ConsistentRead": True,
+        }
+        items: list[dict[str, Any]] = []
+        while True:
+            answer = self._table.query(**query)
+            items += answer["Items"]
+            if "LastEvaluatedKey" not in answer:
+                return [_record(item) for item in items]
+            query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+    def champion(self, model: str) -> ChampionAlias | None:
+        """Who serves now; None before the first promotion."""
+        item = self._table.get_item(Key=model_key(model, _ALIAS), ConsistentRead=True).get("Item")
+        if item is None:
+            return None
+        return ChampionAlias(
+            model=model,
+            version=_integer(item.get("version")),
+            previous=_integer(item.get("previous")),
+            changed_at=datetime.fromisoformat(item["changed_at"]),
+            run=item["run"],
+        )
+
+    def move_champion(
+        self,
+        model: str,
+        *,
+        expected: int | None,
+        to: int | None,
+        previous: int | None,
+        left_as: Status,
+        run: str,
+        reason: str,
+        now: datetime,
+    ) -> None:
+        """Compare and swap: `expected` hands its place to `to` and is `left_as` archived or rolled back.
+
+        One transaction with the audit record: either all of it is written or nothing.
+        Doing again what this very run has done already changes nothing.
+        Raises AliasMoved where the champion is no longer the expected one.
+        """
+        alias = self.champion(model)
+        if alias and alias.version == to and alias.run == run:
+            return
+        try:
+            self._table.meta.client.transact_write_items(
+                TransactItems=self._swap(model, expected, to, previous, left_as, run, reason, now)
+            )
+        except ClientError as error:
+            if not refused(error):
+                raise
+            found = alias.version if alias else None
+            raise AliasMoved(
+                f"the champion of {model} is version {found}: expected {expected}, nothing was changed"
+            ) from error
+
+    def _swap(
+        self,
+        model: str,
+        expected: int | None,
+        to: int | None,
+        previous: int | None,
+        left_as: Status,
+        run: str,
+        reason: str,
+        now: datetime,
+    ) -> list[dict[str, Any]]:
+        at = now.isoformat()
+        moved = {"version": to, "previous": previous, "changed_at": at, "run": run, "reason": reason}
+        unless_moved = (
+            {
+                "ConditionExpression": "#version = :expected",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": {":expected": expected},
+            }
+            if expected is not None
+            else {
+                "ConditionExpression": "attribute_not_exists(pk) OR #version = :none",
+                "ExpressionAttributeNames": {"#version": "version"},
+                "ExpressionAttributeValues": {":none": None},
+            }
+        )
+        table = self._table.name
+        items: list[dict[str, Any]] = [
+            {"Put": {"TableName": table, "Item": {**model_key(model, _ALIAS), **moved}, **unless_moved}},
+            {
+                "Put": {
+                    "TableName": table,
+                    "Item": {**model_key(model, f"audit#{at}#{run}"), **moved, "from": expected},
+                }
+            },
+        ]
+        if to is not None:
+            items.append(self._set_status(model, to, "champion"))
+        if expected is not None:
+            items.append(self._set_status(model, expected, left_as))
+        return items
+
+    def _set_status(self, model: str, version: int, status: Status) -> dict[str, Any]:
+        return {
+            "Update": {
+                "TableName": self._table.name,
+                "Key": version_key(model, version),
+                "UpdateExpression": "SET #status = :status",
+                "ConditionExpression": "attribute_exists(pk)",
+                "ExpressionAttributeNames": {"#status": "status"},
+                "ExpressionAttributeValues": {":status": status},
+            }
+        }
+
+
+def _record(item: dict[str, Any]) -> VersionRecord:
+    return VersionRecord.model_validate_json(item["record"]).model_copy(update={"status": item["status"]})
+
+
+def _integer(value: Any) -> int | None:
+    return None if value is None else int(value)

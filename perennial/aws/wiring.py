@@ -1,0 +1,129 @@
+"""The one place that wires the adapters to a deployed stack."""
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+
+import boto3
+
+from perennial.aws.announce import Announcer
+from perennial.aws.clients import client
+from perennial.aws.compute import Fleet
+from perennial.aws.ledger import Claims, Ledger, Lock
+from perennial.aws.objects import Bucket
+from perennial.aws.registry import Registry
+from perennial.aws.workflow import Callback, Workflow
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a process has to know of its stack."""
+
+    stack: str
+    data_bucket: str
+    artifact_bucket: str
+    table: str
+    state_machine_arn: str = ""
+    topic_arn: str = ""
+    launch_template: str = ""
+    subnets: tuple[str, ...] = ()
+    code_version: str = "unknown"
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Read the variables that template.yaml sets for functions and instances."""
+        env = os.environ
+        return cls(
+            stack=env["STACK_NAME"],
+            data_bucket=env["DATA_BUCKET"],
+            artifact_bucket=env["ARTIFACT_BUCKET"],
+            table=env["TABLE_NAME"],
+            state_machine_arn=env.get("STATE_MACHINE_ARN", ""),
+            topic_arn=env.get("TOPIC_ARN", ""),
+            launch_template=env.get("LAUNCH_TEMPLATE_ID", ""),
+            code_version=env.get("CODE_VERSION", "unknown"),
+            subnets=tuple(name for name in env.get("SUBNET_IDS", "").split(",") if name),
+        )
+
+    @classmethod
+    def from_stack(cls, name: str) -> Self:
+        """Read the outputs of a deployed stack."""
+        (stack,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+        outputs = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
+        return cls(
+            stack=name,
+            data_bucket=outputs["DataBucketName"],
+            artifact_bucket=outputs["ArtifactBucketName"],
+            table=outputs["TableName"],
+            state_machine_arn=outputs["StateMachineArn"],
+            topic_arn=outputs["TopicArn"],
+        )
+
+
+class Services:
+    """The adapters of one stack, each made when it is first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @cached_property
+    def table(self) -> Any:
+        """The stack's DynamoDB table."""
+        return boto3.resource("dynamodb", config=client("dynamodb").meta.config).Table(self.settings.table)
+
+    @cached_property
+    def data(self) -> Bucket:
+        """incoming/, accepted/, quarantine/."""
+        return Bucket(client("s3"), self.settings.data_bucket)
+
+    @cached_property
+    def artifacts(self) -> Bucket:
+        """models/ and runs/."""
+        return Bucket(client("s3"), self.settings.artifact_bucket)
+
+    @cached_property
+    def registry(self) -> Registry:
+        """Versions and the champion alias."""
+        return Registry(self.table)
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Runs and their outcomes."""
+        return Ledger(self.table)
+
+    @cached_property
+    def claims(self) -> Claims:
+        """Which run took up which object."""
+        return Claims(self.table)
+
+    @cached_property
+    def workflow(self) -> Workflow:
+        """The state machine."""
+        return Workflow(client("stepfunctions"), self.settings.state_machine_arn)
+
+    @cached_property
+    def lock(self) -> Lock:
+        """One run at a time per model."""
+        return Lock(self.table, alive=self.workflow.alive)
+
+    @cached_property
+    def fleet(self) -> Fleet:
+        """Training instances."""
+        s = self.settings
+        return Fleet(client("ec2"), self.table, s.launch_template, s.subnets, s.stack)
+
+    @cached_property
+    def announcer(self) -> Announcer:
+        """Mirrors of the champion alias."""
+        return Announcer(
+            client("ssm"),
+            client("events"),
+            client("cloudwatch"),
+            self.settings.stack,
+            self.settings.topic_arn,
+        )
+
+    def callback(self, token: str) -> Callback:
+        """The answer to one waiting task."""
+        return Callback(client("stepfunctions"), token)

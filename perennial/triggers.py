@@ -1,0 +1,69 @@
+"""The four triggers: each event that may start a run becomes the same `Trigger`.
+
+Event shapes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html (upload),
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html (alarm).
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from perennial import layout
+from perennial.contracts import Trigger
+from perennial.errors import UnreadableTrigger
+
+EVERY_MODEL = "*"
+
+
+def read_trigger(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
+    """Say which model an event is about, and why the run was started.
+
+    The model is `*` where a schedule or a person means every model. Raises UnreadableTrigger.
+    """
+    readers: dict[str, Callable[[Mapping[str, Any], datetime], tuple[str, Trigger]]] = {
+        "aws.s3": _upload,
+        "aws.cloudwatch": _alarm,
+        "perennial.schedule": _schedule,
+    }
+    reader = readers.get(str(event.get("source", "")), _on_demand)
+    try:
+        return reader(event, at)
+    except (KeyError, TypeError, IndexError, ValueError) as error:
+        raise UnreadableTrigger(
+            "the event that started the run is none of the four triggers: expected an S3 'Object Created' "
+            'event, a CloudWatch alarm state change, a schedule, or {"model": …, "reason": …}; '
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
+def _upload(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
+    key = event["detail"]["object"]["key"]  # EventBridge does not encode keys
+    area, model, file = key.split("/", 2)
+    if area != layout.INCOMING or not file:
+        raise ValueError(f"{key} does not lie under {layout.INCOMING}/<model>/")
+    return model, Trigger(kind="upload", reason=f"{file} was uploaded", at=at, key=key)
+
+
+def _alarm(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
+    detail = event["detail"]
+    models = {
+        metric["metricStat"]["metric"]["dimensions"]["Model"]
+        for metric in detail["configuration"]["metrics"]
+        if "Model" in metric.get("metricStat", {}).get("metric", {}).get("dimensions", {})
+    }
+    if len(models) != 1:
+        raise ValueError("the alarm's metric has no dimension Model")
+    name = detail["alarmName"]
+    why = detail["state"].get("reason", "")
+    return models.pop(), Trigger(kind="alarm", reason=f"alarm {name}: {why}".rstrip(": "), at=at, alarm=name)
+
+
+def _schedule(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
+    return event["model"], Trigger(kind="schedule", reason=f"scheduled for {event['time']}", at=at)
+
+
+def _on_demand(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
+    model, reason = event["model"], event.get("reason") or "asked for"
+    if not isinstance(model, str) or not isinstance(reason, str):
+        raise TypeError("model and reason must be text")
+    return model, Trigger(kind="on_demand", reason=reason, at=at, force=bool(event.get("force", False)))
