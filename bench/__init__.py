@@ -1,0 +1,1 @@
+"""Benchmarks: measured and shown, never timed tests."""

@@ -1,0 +1,14 @@
+"""Markers by folder: `pytest -m unit` runs tests/unit and the doctests."""
+
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).parent / "tests"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test is what its folder says; a doctest is a unit test."""
+    for item in items:
+        kind = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else "unit"
+        item.add_marker(kind)
