@@ -1,0 +1,213 @@
+"""Columns as the model file declares them. A value that cannot be read becomes missing and is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from math import isfinite, isnan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from perennial.config import ModelConfig
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MISSING = {"", "na", "nan", "null", "none"}
+_TRUE, _FALSE = {"true", "t", "yes", "y", "1", "1.0"}, {"false", "f", "no", "n", "0", "0.0"}
+
+
+@dataclass(frozen=True)
+class BadValues:
+    """How many values of a column broke one rule, and the first of them as it came."""
+
+    rows: int
+    first: str
+
+
+def conform_table(table: pa.Table, config: ModelConfig) -> tuple[pa.Table, dict[str, BadValues]]:
+    """Cast the declared columns to their types, in the order of the model file; drop undeclared ones.
+
+    number → float64 (finite), category and text → string, boolean → bool, datetime → timestamp[us] in UTC
+    without zone. Missing values are nulls. Values that cannot be read become null and are counted in the
+    second result, by column. A declared column that is not in the table is not in the result.
+    """
+    import pyarrow as pa
+
+    columns: dict[str, pa.ChunkedArray] = {}
+    bad: dict[str, BadValues] = {}
+    for name, column in config.columns.items():
+        if name not in table.column_names:
+            continue
+        columns[name], wrong = cast_column(table.column(name), column.type)
+        if wrong:
+            bad[name] = wrong
+    return pa.table(columns), bad
+
+
+def cast_column(values: pa.ChunkedArray, kind: str) -> tuple[pa.ChunkedArray, BadValues | None]:
+    """Cast one column to the type of its kind: the vectorised way where it succeeds, else distinct value
+    by value.
+    """
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    target = arrow_type(kind)
+    if pa.types.is_null(values.type):
+        return values.cast(target), None
+    try:
+        done = _VECTORISED[kind](values)
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        done = None
+    return (done, None) if done is not None else _one_by_one(values, _CONVERTERS[kind], target)
+
+
+def arrow_type(kind: str) -> pa.DataType:
+    """The pyarrow type of a declared one."""
+    import pyarrow as pa
+
+    types = {"number": pa.float64(), "boolean": pa.bool_(), "datetime": pa.timestamp("us")}
+    return types.get(kind, pa.string())
+
+
+def _vector_number(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if _is_text(values.type):
+        values = pc.utf8_trim_whitespace(values)
+    elif not (
+        pa.types.is_integer(values.type)
+        or pa.types.is_floating(values.type)
+        or pa.types.is_decimal(values.type)
+    ):
+        return None
+    numbers = values.cast(pa.float64(), safe=False)
+    if pc.any(pc.is_inf(numbers)).as_py():
+        return None
+    return pc.if_else(pc.is_nan(numbers), None, numbers)
+
+
+def _vector_text(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if pa.types.is_floating(values.type):
+        return None
+    text = values.cast(pa.string())
+    return pc.if_else(pc.equal(text, ""), None, text)
+
+
+def _vector_boolean(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    import pyarrow as pa
+
+    return values if pa.types.is_boolean(values.type) else None
+
+
+def _vector_datetime(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type) or _is_text(values.type):
+        return values.cast(pa.timestamp("us"), safe=False)  # a zone is dropped at its moment in UTC
+    return None
+
+
+def _is_text(of: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(of) or pa.types.is_large_string(of) or pa.types.is_string_view(of))
+
+
+def _number(value: Any) -> float | None:
+    text = str(value).strip()
+    if text.lower() in _MISSING:
+        return None
+    number = float(text)
+    if "_" in text or not isfinite(number):
+        raise ValueError(text)
+    return number
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        value = value.decode()
+    if isinstance(value, float):
+        if isnan(value):
+            return None
+        value = (
+            int(value) if value.is_integer() else value
+        )  # a nullable column of integers is often stored as floats
+    return str(value) or None
+
+
+def _boolean(value: Any) -> bool | None:
+    text = str(value).strip().lower()
+    if text in _MISSING:
+        return None
+    if text not in _TRUE | _FALSE:
+        raise ValueError(text)
+    return text in _TRUE
+
+
+def _datetime(value: Any) -> datetime | None:
+    if isinstance(value, str):
+        if value.strip().lower() in _MISSING:
+            return None
+        value = datetime.fromisoformat(value.strip())
+    if not isinstance(value, date):
+        raise TypeError(value)
+    if not isinstance(value, datetime):
+        return datetime(value.year, value.month, value.day)  # noqa: DTZ001 - naive means UTC here
+    return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
+
+
+def _one_by_one(
+    values: pa.ChunkedArray, convert: Callable[[Any], Any], target: pa.DataType
+) -> tuple[pa.ChunkedArray, BadValues | None]:
+    """Convert each distinct value once, then spread the results over the rows."""
+    import pyarrow as pa
+
+    if pa.types.is_nested(values.type):
+        values = pa.chunked_array([[None if v is None else str(v) for v in values.to_pylist()]], pa.string())
+    encoded = pa.concat_arrays(values.chunks).dictionary_encode() if values.num_chunks else None
+    if encoded is None:
+        return values.cast(target), None
+    distinct = encoded.dictionary.to_pylist()
+    converted, wrong = [], np.zeros(len(distinct), bool)
+    for place, value in enumerate(distinct):
+        try:
+            converted.append(convert(value))
+        except (ValueError, TypeError, OverflowError):
+            converted.append(None)
+            wrong[place] = True
+    result = pa.chunked_array([pa.array(converted, target).take(encoded.indices)])
+    if not wrong.any():
+        return result, None
+    rows = encoded.indices.drop_null().to_numpy()
+    bad_rows = rows[wrong[rows]]
+    return result, BadValues(int(bad_rows.size), shown(distinct[bad_rows[0]]))
+
+
+def shown(value: Any) -> str:
+    """A value as messages quote it: `repr`, cut to 40 characters."""
+    text = repr(value) if isinstance(value, str | float | int) else repr(str(value))
+    return text if len(text) <= 40 else f"{text[:37]}..."
+
+
+_VECTORISED = {
+    "number": _vector_number,
+    "category": _vector_text,
+    "text": _vector_text,
+    "boolean": _vector_boolean,
+    "datetime": _vector_datetime,
+}
+_CONVERTERS: dict[str, Callable[[Any], Any]] = {
+    "number": _number,
+    "category": _text,
+    "text": _text,
+    "boolean": _boolean,
+    "datetime": _datetime,
+}

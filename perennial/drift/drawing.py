@@ -1,0 +1,66 @@
+"""The histograms of a drift report: reference and current as shares of at most 24 bars."""
+
+from typing import Any
+
+import numpy as np
+
+from perennial.histogram import spread_evenly
+from perennial.profile import CategoryColumn, ColumnProfile, NumberColumn
+
+MAX_BARS = 24
+
+
+def bars(reference: ColumnProfile, current: ColumnProfile) -> dict[str, Any]:
+    """`{"edges" | "levels": [...], "reference": [shares], "current": [shares]}`; numbers have one edge more
+    than shares.
+
+    Numbers get bars of equal width over the range of both; their fine bins are spread evenly. Categories get
+    the levels most frequent in either, the rest together as `other levels`.
+    """
+    if isinstance(reference, NumberColumn) and isinstance(current, NumberColumn):
+        return _number_bars(reference, current)
+    if isinstance(reference, CategoryColumn) and isinstance(current, CategoryColumn):
+        return _category_bars(reference, current)
+    return {"levels": [], "reference": [], "current": []}
+
+
+def _number_bars(reference: NumberColumn, current: NumberColumn) -> dict[str, Any]:
+    ends = [end for column in (reference, current) for end in (column.low, column.high) if end is not None]
+    if not ends or not reference.edges:
+        return {"edges": [], "reference": [], "current": []}
+    low, high = min(ends), max(ends)
+    margin = (high - low) / (2 * MAX_BARS) or max(abs(low), 1.0) / 100
+    grid = np.linspace(low - margin, high + margin, MAX_BARS + 1)
+    edges = np.array(reference.edges)
+
+    def shares(column: NumberColumn) -> list[float]:
+        start = column.low if column.low is not None else low
+        end = column.high if column.high is not None else high
+        return _rounded(spread_evenly(np.array(column.counts), edges, start, end, grid))
+
+    return {
+        "edges": [float(f"{e:.6g}") for e in grid],
+        "reference": shares(reference),
+        "current": shares(current),
+    }
+
+
+def _category_bars(reference: CategoryColumn, current: CategoryColumn) -> dict[str, Any]:
+    before = np.array([*reference.counts, reference.other]) / (reference.count or 1)
+    now = np.array([*current.counts, current.other]) / (current.count or 1)
+    known = len(reference.levels)
+    ranked = np.argsort(-np.maximum(before[:known], now[:known]), kind="stable")
+    shown, rest = np.sort(ranked[: MAX_BARS - 1]), [*ranked[MAX_BARS - 1 :], known]
+    levels = [reference.levels[place] for place in shown]
+    first, second = [*before[shown], before[rest].sum()], [*now[shown], now[rest].sum()]
+    if first[-1] or second[-1]:
+        return {
+            "levels": [*levels, "other levels"],
+            "reference": _rounded(first),
+            "current": _rounded(second),
+        }
+    return {"levels": levels, "reference": _rounded(first[:-1]), "current": _rounded(second[:-1])}
+
+
+def _rounded(shares: Any) -> list[float]:
+    return [round(float(share), 6) for share in shares]

@@ -1,0 +1,121 @@
+"""Concept drift by labels: does the champion do worse on current rows than on its holdout?
+
+Classification compares the shares of right predictions (Fisher's exact test, Newcombe's interval); regression
+the mean absolute errors (Welch's test), the drop being relative to the holdout's. The test is one-sided:
+better is no alarm.
+
+Source: B. L. Welch, The generalization of Student's problem when several different population variances are
+involved, Biometrika 34 (1947).
+"""
+
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any, Literal
+
+import numpy as np
+from scipy.special import stdtr, stdtrit
+
+from perennial.columns import Floats
+from perennial.drift.proportions import difference_interval, p_greater
+
+
+@dataclass(frozen=True)
+class PerformanceChange:
+    """Score on holdout and on current rows, and how much worse it got.
+
+    `drop` > 0 is worse: difference of accuracies, or relative growth of the mean absolute error. `interval`
+    holds the true drop with probability 0.95.
+    """
+
+    metric: Literal["accuracy", "mae"]
+    reference: float
+    current: float
+    reference_rows: int
+    current_rows: int
+    drop: float
+    interval: tuple[float, float]
+    p_value: float
+
+
+def compare_correct(reference: Any, current: Any) -> PerformanceChange | None:
+    """Compare right (True) and wrong predictions, each of shape (rows,); None where either side has no rows.
+
+    >>> compare_correct([True] * 40, [True] * 20 + [False] * 20).drop
+    0.5
+    """
+    reference, current = np.asarray(reference, bool), np.asarray(current, bool)
+    n, m = reference.size, current.size
+    if not n or not m:
+        return None
+    hits, later = int(reference.sum()), int(current.sum())
+    return PerformanceChange(
+        metric="accuracy",
+        reference=hits / n,
+        current=later / m,
+        reference_rows=n,
+        current_rows=m,
+        drop=hits / n - later / m,
+        interval=difference_interval(hits, n, later, m),
+        p_value=p_greater(hits, n, later, m),
+    )
+
+
+def compare_errors(reference: Any, current: Any) -> PerformanceChange | None:
+    """Compare absolute errors, each of shape (rows,); None where either side has fewer than two rows.
+
+    >>> change = compare_errors([1.0, 1.1, 0.9, 1.0], [2.0, 2.2, 1.8, 2.0])
+    >>> round(change.drop, 3), change.p_value < 0.001
+    (1.0, True)
+    """
+    reference, current = np.abs(np.asarray(reference, float)), np.abs(np.asarray(current, float))
+    n, m = reference.size, current.size
+    if n < 2 or m < 2:
+        return None
+    before, after = float(reference.mean()), float(current.mean())
+    growth, error, degrees = _welch(reference, current)
+    scale = before or 1.0
+    half = float(stdtrit(degrees, 0.975)) * error
+    worse = 0.0 if growth > 0 else 1.0
+    return PerformanceChange(
+        metric="mae",
+        reference=before,
+        current=after,
+        reference_rows=n,
+        current_rows=m,
+        drop=growth / scale,
+        interval=((growth - half) / scale, (growth + half) / scale),
+        p_value=float(stdtr(degrees, -growth / error)) if error else worse,
+    )
+
+
+def compare_performance(
+    task: Literal["classification", "regression"],
+    *,
+    reference: tuple[Any, Any],
+    current: tuple[Any, Any],
+) -> PerformanceChange | None:
+    """Compare a model's (labels, predictions) on its holdout with those on labelled current rows, each of
+    shape (rows,).
+
+    >>> holdout = (["a", "b"], ["a", "b"])
+    >>> compare_performance("classification", reference=holdout, current=(["a"], ["b"])).current
+    0.0
+    """
+    (true, predicted), (true_now, predicted_now) = reference, current
+    if task == "classification":
+        return compare_correct(_equal(true, predicted), _equal(true_now, predicted_now))
+    return compare_errors(
+        np.asarray(true, float) - np.asarray(predicted, float),
+        np.asarray(true_now, float) - np.asarray(predicted_now, float),
+    )
+
+
+def _equal(labels: Any, predictions: Any) -> Any:
+    return np.asarray(labels, object) == np.asarray(predictions, object)
+
+
+def _welch(before: Floats, after: Floats) -> tuple[float, float, float]:
+    """Difference of means, its standard error, and the degrees of freedom by Welch and Satterthwaite."""
+    a, b = float(before.var(ddof=1)) / before.size, float(after.var(ddof=1)) / after.size
+    degrees = (a + b) ** 2 / (a * a / (before.size - 1) + b * b / (after.size - 1)) if a + b else 1.0
+    return float(after.mean() - before.mean()), sqrt(a + b), degrees

@@ -1,0 +1,73 @@
+"""Bins that a reference fixes once, so that any later table can be counted into the same ones.
+
+Bin i holds the values x with edges[i-1] < x <= edges[i]; the first and the last bin are open, so that every
+value counts. Cumulated counts are therefore exact values of the empirical distribution function at the edges.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perennial.columns import Floats
+
+MAX_EDGES = 255
+
+Counts = NDArray[np.int64]
+
+
+def equi_depth_edges(values: Floats, most: int = MAX_EDGES) -> Floats:
+    """At most `most` edges, each a value of the data: all distinct values where they are few, else quantiles.
+
+    >>> equi_depth_edges(np.array([3.0, 1.0, 1.0, 2.0])).tolist()
+    [1.0, 2.0, 3.0]
+    """
+    finite = np.sort(values[np.isfinite(values)])
+    if finite.size == 0:
+        return finite
+    first_of_each = np.concatenate(([True], finite[1:] != finite[:-1]))
+    if np.count_nonzero(first_of_each) <= most:
+        return finite[first_of_each]
+    places = np.arange(1, most + 1) * finite.size // (most + 1)
+    return np.unique(finite[places])
+
+
+def count_into(values: Floats, edges: Floats) -> Counts:
+    """Counts of shape (len(edges) + 1,); NaN is not counted, infinities fall into the open bins.
+
+    >>> count_into(np.array([0.5, 1.0, 1.5, np.inf, np.nan]), np.array([1.0, 2.0])).tolist()
+    [2, 1, 1]
+    """
+    present = values[~np.isnan(values)]
+    return np.bincount(np.searchsorted(edges, present, side="left"), minlength=edges.size + 1).astype(
+        np.int64
+    )
+
+
+def coarse_groups(counts: Counts, most: int) -> NDArray[np.intp]:
+    """Starts of at most `most` runs of neighbouring bins that hold about equally many of `counts` (for
+    `add.reduceat`).
+
+    >>> coarse_groups(np.array([5, 5, 5, 5, 0]), 2).tolist()
+    [0, 2]
+    """
+    total = int(counts.sum())
+    if total == 0 or most < 2:
+        return np.zeros(1, np.intp)
+    before = np.concatenate(([0], np.cumsum(counts)[:-1]))
+    group = np.minimum(before * most // total, most - 1)
+    return np.flatnonzero(np.concatenate(([True], group[1:] != group[:-1])))
+
+
+def spread_evenly(counts: Counts, edges: Floats, low: float, high: float, grid: Floats) -> Floats:
+    """Shares of shape (len(grid) - 1,) between the points of `grid`, the counts spread evenly inside their
+    bins.
+
+    `low` and `high` are the smallest and largest value counted: the ends of the open bins.
+    """
+    total = counts.sum()
+    if total == 0:
+        return np.zeros(grid.size - 1)
+    width = (max(high, float(grid[-1])) - min(low, float(grid[0]))) or 1.0
+    start = min(low, float(edges[0])) - width / 1000
+    points = np.concatenate(([start], edges, [max(high, float(edges[-1]) + width / 1000)]))
+    shares = np.concatenate(([0.0], np.cumsum(counts) / total))
+    return np.diff(np.interp(grid, points, shares))
