@@ -8,8 +8,8 @@ from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
 from perennial.contracts import EvaluateChallengerInput, Evaluation
-from perennial.dataset import read_holdout
 from perennial.evaluation import evaluate
+from perennial.holdout import read_holdout
 
 
 @task(EvaluateChallengerInput)

@@ -1,4 +1,4 @@
-"""Resolve Trigger: make one request of any trigger, claim its batch, take the model's lock, open its record."""
+"""Resolve Trigger: make one request of any trigger, claim its batch, take the model's lock."""
 
 from hashlib import sha256
 

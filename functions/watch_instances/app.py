@@ -1,4 +1,4 @@
-"""An instance went away: tell the run that waits for it, at once instead of after the heartbeat's time-out."""
+"""An instance went away: tell the run that waits for it, before its heartbeat times out."""
 
 from perennial.aws.handler import logger, name_model, task
 from perennial.aws.wiring import Services

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
 from aws_lambda_powertools.metrics import MetricUnit
@@ -12,6 +12,8 @@ from perennial.aws.clients import naming_outages
 from perennial.aws.wiring import Services, Settings
 from perennial.contracts import Contract
 from perennial.errors import InvalidRequest
+
+type Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 logger = Logger(service="perennial")
 tracer = Tracer(service="perennial")
@@ -26,20 +28,18 @@ def services() -> Services:
 
 def task[C: Contract](
     contract: type[C],
-) -> Callable[[Callable[[C, Services], Contract]], Callable[[dict[str, Any], Any], dict[str, Any]]]:
+) -> Callable[[Callable[[C, Services], Contract]], Handler]:
     """Make a Lambda handler of a function from one contract to another.
 
-    The handler raises InvalidRequest when the event is not what the contract says, ServiceUnavailable when AWS
-    could not answer for a moment, and whatever PerennialError the function raises.
+    The handler raises InvalidRequest when the event is not what the contract says, ServiceUnavailable when
+    AWS could not answer for a moment, and whatever PerennialError the function raises.
     """
 
-    def decorate(
-        function: Callable[[C, Services], Contract],
-    ) -> Callable[[dict[str, Any], Any], dict[str, Any]]:
+    def decorate(function: Callable[[C, Services], Contract]) -> Handler:
         @logger.inject_lambda_context(clear_state=True)
         @tracer.capture_lambda_handler(capture_response=False)
         @metrics.log_metrics
-        def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
             request = _read(contract, event)
             _speak_of(request)
             with naming_outages():
@@ -47,7 +47,7 @@ def task[C: Contract](
             logger.info("done", extra={"answer": answer})
             return answer
 
-        return handler
+        return cast("Handler", handler)
 
     return decorate
 

@@ -10,7 +10,7 @@ _FAILED = ("TaskFailed", "LambdaFunctionFailed", "TaskTimedOut", "TaskSubmitFail
 
 @dataclass(frozen=True)
 class Visit:
-    """One stay in one state; `left` is None while the run is in it, `error` is what a Catch or the end took."""
+    """One stay in one state; `left` is None while it lasts, `error` is what ended it otherwise than well."""
 
     state: str
     entered: datetime
@@ -26,8 +26,8 @@ class Visit:
 def visits(events: Iterator[dict[str, Any]]) -> list[Visit]:
     """The states of one run in the order they were entered.
 
-    `events` are those of GetExecutionHistory, oldest first. The workflow has no Map and no Parallel, so a state
-    is left before the next is entered.
+    `events` are those of GetExecutionHistory, oldest first. The workflow has no Map and no Parallel,
+    so a state is left before the next is entered.
     https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
     """
     found: list[Visit] = []

@@ -1,5 +1,6 @@
 """The registry: versions and the champion alias, in DynamoDB."""
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -48,17 +49,23 @@ class Registry:
 
     def versions(self, model: str) -> list[VersionRecord]:
         """All versions of a model, oldest first."""
+        return [_record(item) for item in self._all(model, "version#")]
+
+    def audit(self, model: str) -> list[dict[str, Any]]:
+        """Every move of the alias, oldest first: from, version, previous, changed_at, run, reason."""
+        return list(self._all(model, "audit#"))
+
+    def _all(self, model: str, prefix: str) -> Iterator[dict[str, Any]]:
         query = {
             "KeyConditionExpression": "pk = :pk AND begins_with(sk, :sk)",
-            "ExpressionAttributeValues": {":pk": f"model#{model}", ":sk": "version#"},
+            "ExpressionAttributeValues": {":pk": f"model#{model}", ":sk": prefix},
             "ConsistentRead": True,
         }
-        items: list[dict[str, Any]] = []
         while True:
             answer = self._table.query(**query)
-            items += answer["Items"]
+            yield from answer["Items"]
             if "LastEvaluatedKey" not in answer:
-                return [_record(item) for item in items]
+                return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
     def champion(self, model: str) -> ChampionAlias | None:
