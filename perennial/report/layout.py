@@ -1,7 +1,7 @@
 """Layered drawing of a directed graph, after Sugiyama, Tagawa and Toda (1981), small and deterministic.
 
-Layers by longest path, orders by barycentres, columns by straight strands that are pushed together. Long edges to one
-target share a lane, so that many ways to the same end read as one.
+Layers by longest path, orders by barycentres, columns by straight strands that are pushed together. Long edges
+to one target share a lane, so that many ways to the same end read as one.
 """
 
 from dataclasses import dataclass, field
@@ -33,21 +33,26 @@ class Placement:
 
 
 def place(start: str, edges: list[tuple[str, str]], node_width: float, gap: float) -> Placement:
-    """Place the nodes that `start` leads to. Edges that close a loop are found and given a lane at the side."""
+    """Place the nodes that `start` leads to; edges from other nodes are left out.
+
+    Edges that close a loop are found, and led back in a lane at the loop's side.
+    """
     loops = _loops(start, edges)
     forward = [edge for edge in edges if edge not in loops]
     layers = _layers(start, forward)
+    forward = [edge for edge in forward if edge[0] in layers]
     routes = {(u, v): _through(u, v, layers) for u, v in forward}
     segments = {pair: None for route in routes.values() for pair in pairwise(route)}
     for u, v in loops:
         lane = [Cell(f"{u}>{v}", layer, "loop") for layer in range(layers[u], layers[v] - 1, -1)]
         routes[u, v] = [Cell(u, layers[u]), *lane, Cell(v, layers[v])]
-    rows = _ordered(list(segments), layers)
+    trunk = _longest(start, forward, layers)
+    rows = _ordered(list(segments), layers, trunk)
     for u, v in loops:
         lane = routes[u, v][1:-1]
         _beside(rows, lane, _body(u, v, forward))
         segments |= dict.fromkeys(pairwise(reversed(lane)))
-    x = _columns(rows, list(segments), _longest(start, forward, layers), node_width, gap)
+    x = _columns(rows, list(segments), trunk, node_width, gap)
     left = min(x[cell] - _width(cell, node_width) / 2 for cell in x)
     x = {cell: value - left for cell, value in x.items()}
     width = max(x[cell] + _width(cell, node_width) / 2 for cell in x)
@@ -97,8 +102,8 @@ def _longest(start: str, forward: list[tuple[str, str]], layers: dict[str, int])
     while steps := [
         v for u, v in forward if u == name and below[v] + 1 == below[u] and layers[v] == layers[u] + 1
     ]:
-        trunk.add((name, steps[0]))
-        name = steps[0]
+        trunk.add((name, steps[-1]))
+        name = steps[-1]
     return trunk
 
 
@@ -131,10 +136,13 @@ def _beside(rows: list[list[Cell]], lane: list[Cell], body: set[str]) -> None:
         rows[cell.layer].insert(low if left else high + 1, cell)
 
 
-def _ordered(segments: list[Segment], layers: dict[str, int]) -> list[list[Cell]]:
-    """Order within each layer: the best of a few barycentre sweeps down and up."""
+def _ordered(
+    segments: list[Segment], layers: dict[str, int], trunk: set[tuple[str, str]]
+) -> list[list[Cell]]:
+    """Order within each layer: the best of a few barycentre sweeps, the trunk first where it may."""
     rows: list[list[Cell]] = [[] for _ in range(max(layers.values()) + 1)]
-    for name, layer in layers.items():
+    inner = {end for edge in trunk for end in edge}
+    for name, layer in sorted(layers.items(), key=lambda item: item[0] not in inner):
         rows[layer].append(Cell(name, layer))
     for cell in (end for segment in segments for end in segment):
         if cell not in rows[cell.layer]:
@@ -151,7 +159,7 @@ def _ordered(segments: list[Segment], layers: dict[str, int]) -> list[list[Cell]
             centre = {
                 cell: sum(near[cell]) / len(near[cell]) if cell in near else place_of[cell] for cell in row
             }
-            row.sort(key=lambda cell: centre[cell])  # noqa: B023 - used at once
+            row.sort(key=lambda cell: centre[cell])
         crossings = _crossings(rows, segments)
         if crossings < fewest:
             best, fewest = [list(row) for row in rows], crossings
@@ -175,7 +183,7 @@ def _columns(
     node_width: float,
     gap: float,
 ) -> dict[Cell, float]:
-    """Middles: cells of one strand stand exactly above each other, strands as far left as the order allows."""
+    """Middles: cells of one strand stand above each other, strands as far left as the order allows."""
     strand = _strands(rows, segments, trunk)
     apart: dict[tuple[Cell, Cell], float] = {}
     for row in rows:
@@ -215,7 +223,7 @@ def _closer(
 def _strands(
     rows: list[list[Cell]], segments: list[Segment], trunk: set[tuple[str, str]]
 ) -> dict[Cell, Cell]:
-    """Join cells that shall stand above each other; joined segments never cross, so the strands keep an order."""
+    """Join cells that shall stand above each other; joined segments never cross, so strands keep an order."""
     at = {cell: i for row in rows for i, cell in enumerate(row)}
 
     def rank(segment: Segment) -> int:

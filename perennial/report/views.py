@@ -37,9 +37,9 @@ class StateView(View):
 class ColumnView(View):
     """One column, reference against current, and the verdict on it.
 
-    A number's `edges` (one more than `labels`) bound its bins; a category's `edges` are None and its labels are
-    its levels. `reference` and `current` are shares, one per label. `p_value` is adjusted for the number of
-    columns.
+    A number's `edges` (one more than `labels`) bound its bins; a category's `edges` are None and its labels
+    are its levels. `reference` and `current` are shares, one per label. `p_value` is adjusted for the number
+    of columns.
     """
 
     name: str
@@ -90,8 +90,8 @@ class EvaluationView(View):
 class RunView(View):
     """One run: how it was started, the path it took and what came of it.
 
-    `path` names the states in the order they were entered, repeats included; where it is empty, `states` gives
-    the order. `drift_kinds` and `drift_summary` are empty where nothing was compared.
+    `path` names the states in the order they were entered, repeats included; where it is empty, `states`
+    gives the order. `drift_kinds` and `drift_summary` are empty where nothing was compared.
     """
 
     name: str

@@ -1,0 +1,256 @@
+"""A made-up story, as `make run` tells it: nine runs, every outcome, for the tests of the page and to look at."""
+
+import json
+import math
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from perennial.contracts import Outcome, TriggerKind
+from perennial.report.views import (
+    ColumnView,
+    DecisionView,
+    EvaluationView,
+    EventKind,
+    EventView,
+    Interval,
+    RunView,
+    StateStatus,
+    StateView,
+    StoryView,
+    VersionView,
+)
+
+DEFINITION: dict[str, Any] = json.loads(
+    (Path(__file__).parents[2] / "statemachine" / "retraining.asl.json").read_text("utf-8")
+)
+START = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
+
+FIRST = ["Start Run", "Resolve Trigger", "Anything To Do?"]
+CHECK = [*FIRST, "Validate Data", "Data Valid?"]
+DECIDE = [*CHECK, "Accept Batch", "Compute Drift", "Decide", "Retrain?"]
+TRAIN = [*DECIDE, "Train On EC2", "Evaluate Challenger", "Challenger Better?"]
+WATCH = ["Read Alarms", "Champion Healthy?"]
+BAKE = [*TRAIN, "Promote Challenger", *(["Bake", *WATCH] * 4)]
+CLOSE = ["Record Outcome", "Release Lock", "Count Outcome", "Worth Telling?"]
+TOLD = [*CLOSE, "Notify", "Succeed"]
+QUIET = [*CLOSE, "Succeed"]
+FAILURE = ["Handle Failure", "Find Trainer", "Trainer Left?", "Terminate Trainer", "Record Failure"]
+FAILURE += ["Release Lock After Failure", "Count Failure", "Notify Failure", "Fail"]
+
+SECONDS = {
+    "Train On EC2": 6.4,
+    "Bake": 1.0,
+    "Evaluate Challenger": 1.9,
+    "Validate Data": 0.9,
+    "Compute Drift": 1.1,
+}
+
+
+def states(path: list[str], start: datetime, caught: str | None = None) -> tuple[StateView, ...]:
+    """State views for a path; `caught` names the state whose error was caught."""
+    found: dict[str, StateView] = {}
+    now = start
+    for name in path:
+        took = SECONDS.get(name, 0.02 if name.endswith("?") else 0.31)
+        before = found.get(name)
+        status: StateStatus = "caught" if name == caught else "failed" if name == "Fail" else "succeeded"
+        found[name] = StateView(
+            name=name,
+            status=status,
+            entered=before.entered if before else now,
+            seconds=took + (before.seconds if before else 0.0),
+            visits=1 + (before.visits if before else 0),
+        )
+        now += timedelta(seconds=took)
+    return tuple(found.values())
+
+
+def _bell(edges: list[float], mean: float, spread: float) -> tuple[float, ...]:
+    heights = [math.exp(-(((a + b) / 2 - mean) ** 2) / (2 * spread**2)) for a, b in pairwise(edges)]
+    return tuple(height / sum(heights) for height in heights)
+
+
+def number_column(name: str, mean: float, spread: float, shift: float) -> ColumnView:
+    """A bell shape, and the same moved by `shift` spreads."""
+    edges = [mean - 3 * spread + 0.5 * spread * i for i in range(13)]
+    drifted = abs(shift) > 0.5
+    return ColumnView(
+        name=name,
+        kind="number",
+        labels=tuple(f"{a:.1f}-{b:.1f}" for a, b in pairwise(edges)),
+        edges=tuple(edges),
+        reference=_bell(edges, mean, spread),
+        current=_bell(edges, mean + shift * spread, spread * 0.9),
+        drifted=drifted,
+        significant=drifted or abs(shift) > 0.2,
+        material=drifted,
+        effect=abs(shift) / 2.5,
+        p_value=1.2e-14 if drifted else 0.43,
+        statistics={"ks": abs(shift) / 2.5, "psi": shift**2 / 2, "mean_shift": shift},
+        reasons=(f"KS {abs(shift) / 2.5:.2f} is over 0.1 with p < 0.001",) if drifted else (),
+    )
+
+
+def columns(shift: float) -> tuple[ColumnView, ...]:
+    """The iris columns and the label, all but two of them moved by `shift`."""
+    drifted = shift > 0.5
+    return (
+        number_column("sepal_width", 3.05, 0.43, 0.1),
+        number_column("sepal_length", 5.84, 0.82, shift * 0.7),
+        number_column("petal_length", 3.76, 1.76, shift),
+        number_column("petal_width", 1.2, 0.76, shift * 0.3),
+        ColumnView(
+            name="species",
+            kind="category",
+            labels=("setosa", "versicolor", "virginica"),
+            reference=(0.34, 0.33, 0.33),
+            current=(0.14, 0.36, 0.5) if drifted else (0.33, 0.35, 0.32),
+            drifted=drifted,
+            significant=drifted,
+            material=drifted,
+            effect=0.27 if drifted else 0.02,
+            p_value=0.0004 if drifted else 0.9,
+            statistics={"chi2": 15.7 if drifted else 0.2, "psi": 0.31 if drifted else 0.001},
+        ),
+    )
+
+
+def evaluation(champion: float | None, challenger: float, better: bool) -> EvaluationView:
+    """Two accuracies on known, recent and all rows."""
+    metrics = {"challenger.accuracy": challenger, "challenger.known.accuracy": challenger - 0.01}
+    metrics["challenger.recent.accuracy"] = challenger + 0.01
+    if champion is not None:
+        metrics |= {"champion.accuracy": champion, "champion.known.accuracy": champion + 0.12}
+        metrics |= {"champion.recent.accuracy": champion - 0.14, "p_value": 0.003, "rows": 58}
+    word = "better" if better else "worse"
+    return EvaluationView(
+        summary=f"The challenger is {word}: accuracy {challenger:.3f}",
+        better=better,
+        reasons=("the one-sided paired test says so, p = 0.003", "no known row was lost"),
+        metrics=metrics,
+    )
+
+
+def decision(action: str) -> DecisionView:
+    """A decision with two reasons and what it turned down."""
+    return DecisionView(
+        action=action,
+        summary=f"Decided to {action}.",
+        reasons=(
+            "data drift in petal_length, sepal_length",
+            "62 labelled rows are enough to learn from (at least 30)",
+        ),
+        alternatives=(
+            "alert: a person could look, but labels are here",
+            "skip: accuracy would stay 14 points lower",
+        ),
+    )
+
+
+SPECIAL = '<script>alert("x")</script> & more'
+
+_PLAN: list[tuple[str, str, TriggerKind, str, Outcome, int | None, int | None, float | None, list[str]]] = [
+    ("first-data", "No champion yet: the first data set trains version 1", "upload", "an object arrived: 2026-03-first.csv",
+     "promoted", None, 1, None, [*BAKE, "Settle Promotion", *TOLD]),
+    ("stable-batch", "A stable batch: no drift, nothing to do", "upload", "an object arrived: 2026-04.csv",
+     "skipped", 1, 1, 0.1, [*DECIDE, "Skip", *QUIET]),
+    ("drifted-batch", "A season with other measurements: version 2", "upload", "an object arrived: 2026-05.parquet",
+     "promoted", 1, 2, 1.6, [*BAKE, "Settle Promotion", *TOLD]),
+    ("broken-batch", "A broken batch: refused", "upload", "an object arrived: 2026-06-broken.csv",
+     "quarantined", 2, 2, None, [*CHECK, "Quarantine", *TOLD]),
+    ("mislabelled-batch", "A mislabelled batch: the challenger is worse", "upload", "an object arrived: 2026-07.csv",
+     "rejected", 2, 2, 0.9, [*TRAIN, "Reject Challenger", "Batch Suspect?", "Hold Batch", *TOLD]),
+    ("bad-promotion", "A promotion that turns bad while it bakes", "upload", "an object arrived: 2026-08.csv",
+     "rolled_back", 2, 2, 1.2, [*TRAIN, "Promote Challenger", *(["Bake", *WATCH] * 2), "Roll Back", *TOLD]),
+    ("scheduled", "The nightly schedule", "schedule", "the schedule retraining-iris", "skipped", 2, 2, 0.05,
+     [*DECIDE, "Skip", *QUIET]),
+    ("alarm", "An alarm on the model's performance", "alarm", "the alarm perennial/retrain/iris/performance",
+     "skipped", 2, 2, 0.15, [*DECIDE, "Alert", "Skip", *QUIET]),
+    ("by-hand", "Started by hand, and the trainer is lost", "on_demand", "asked for by hand: let us see " + SPECIAL,
+     "failed", 2, 2, 0.2, [*DECIDE, "Train On EC2", *FAILURE]),
+]  # fmt: skip
+
+_REASONS = {
+    "promoted": "The challenger answers 96.6 % of the holdout correctly, the champion 82.8 %; p = 0.003.",
+    "skipped": "No column drifted and the champion answers as well as before.",
+    "quarantined": "species is missing; sepal_length: 31 of 60 values are no numbers; petal_width: 50 % are null (at most 10 %)",
+    "rejected": "The challenger answers 71.4 % of the holdout correctly, the champion 96.4 %; the batch is held.",
+    "rolled_back": "The alarm perennial/health/iris/error-rate fired during the bake: version 2 serves again.",
+    "failed": f"TrainerLost: the instance was terminated before it answered {SPECIAL}",
+}
+_TRAINED = {0: (1, None, 0.966), 2: (2, 0.828, 0.966), 4: (3, 0.964, 0.714), 5: (4, 0.95, 0.97)}
+
+
+def run(index: int) -> RunView:
+    """One of the nine runs."""
+    name, title, kind, text, outcome, before, after, shift, path = _PLAN[index]
+    start = START + timedelta(seconds=13 * index)
+    seen = states(path, start, caught="Train On EC2" if outcome == "failed" else None)
+    trained = _TRAINED.get(index)
+    return RunView(
+        name=name,
+        title=title,
+        run=f"iris-{name}-0{index}",
+        started_at=start,
+        trigger=kind,
+        trigger_text=text,
+        outcome=outcome,
+        expected="skipped" if outcome == "failed" else outcome,
+        reason=_REASONS[outcome],
+        champion_before=before,
+        champion_after=after,
+        challenger=trained[0] if trained else None,
+        states=seen,
+        path=tuple(path),
+        seconds=sum(state.seconds for state in seen),
+        drift=columns(shift) if shift is not None else (),
+        drift_kinds=("data", "label") if shift is not None and shift > 0.5 else (),
+        drift_summary="petal_length, sepal_length and species drifted." if shift else "",
+        decision=decision("retrain" if trained else "skip") if "Decide" in path else None,
+        evaluation=evaluation(trained[1], trained[2], outcome in ("promoted", "rolled_back"))
+        if trained
+        else None,
+    )
+
+
+def story() -> StoryView:
+    """The whole story."""
+
+    def at(seconds: float) -> datetime:
+        return START + timedelta(seconds=seconds)
+
+    def event(seconds: float, kind: EventKind, version: int | None, index: int) -> EventView:
+        return EventView(
+            at=at(seconds), kind=kind, version=version, run=f"run-{index}", text=f"{kind} in run {index}"
+        )
+
+    def version(number: int, status: Any, seconds: float, metric: float, *served: Interval) -> VersionView:
+        return VersionView(version=number, status=status, parent=number - 1 or None, run=f"run-{number}", created_at=at(seconds),
+                           metric_name="accuracy", metric=metric, rows_trained=80 + 40 * number, champion=served)  # fmt: skip
+
+    return StoryView(
+        title="The whole loop, once around",
+        model="iris",
+        generated_at=at(125),
+        stack="perennial-local",
+        engine="MiniStack 1.5.33 on this machine",
+        definition=DEFINITION,
+        runs=tuple(run(index) for index in range(len(_PLAN))),
+        versions=(
+            version(1, "archived", 6, 0.966, Interval(since=at(8), until=at(36))),
+            version(2, "champion", 32, 0.966, Interval(since=at(36), until=at(74)), Interval(since=at(77))),
+            version(3, "rejected", 60, 0.714),
+            version(4, "rolled_back", 72, 0.97, Interval(since=at(74), until=at(77))),
+        ),
+        events=(
+            event(8, "promoted", 1, 1),
+            event(36, "promoted", 2, 3),
+            event(43, "quarantined", None, 4),
+            event(62, "rejected", 3, 5),
+            event(74, "promoted", 4, 6),
+            event(77, "rolled_back", 4, 6),
+            event(118, "failed", None, 9),
+        ),
+    )
