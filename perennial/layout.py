@@ -22,7 +22,7 @@ def quarantine(model: str) -> str:
 
 
 def settled(key: str, model: str, run: str, day: date | None) -> str:
-    """Where a run moves an object of its batch: to accepted/ of that day, or to quarantine/ where there is none.
+    """Where a run moves an object of its batch: accepted/ of that day, or quarantine/ where there is none.
 
     Folders below the model's own are kept, so that two files of one name stay two.
 

@@ -6,7 +6,7 @@ from perennial import layout
 from perennial.aws.handler import logger, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
-from perennial.contracts import LaunchTrainerInput, LaunchedTrainer, TrainingJob
+from perennial.contracts import LaunchedTrainer, LaunchTrainerInput, TrainingJob
 
 
 @task(LaunchTrainerInput)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -49,7 +50,7 @@ def run_view(
         states=_states(seen),
         path=tuple(visit.state for visit in seen),
         seconds=((seen[-1].left or seen[-1].entered) - seen[0].entered).total_seconds(),
-        drift=tuple(ColumnView.model_validate(column) for column in drift.get("drawings", ())),
+        drift=_columns(drift),
         drift_kinds=tuple(drift.get("kinds", ())),
         drift_summary=drift.get("summary", ""),
         decision=DecisionView.model_validate(decision) if decision else None,
@@ -97,6 +98,33 @@ def event_views(runs: Sequence[RunView]) -> tuple[EventView, ...]:
         for run in runs
         if run.outcome != "skipped"
     )
+
+
+def _columns(drift: dict[str, Any]) -> tuple[ColumnView, ...]:
+    """The columns of a stored drift report that can be drawn."""
+    return tuple(
+        ColumnView(
+            name=name,
+            kind="number" if "edges" in bars else "category",
+            labels=tuple(bars.get("levels") or _bins(bars["edges"])),
+            edges=tuple(bars["edges"]) if "edges" in bars else None,
+            reference=tuple(bars["reference"]),
+            current=tuple(bars["current"]),
+            drifted=column["drifted"],
+            significant=column["significant"],
+            material=column["material"],
+            effect=column["effect"],
+            p_value=column["adjusted_p_value"],
+            statistics=column["statistics"],
+            reasons=tuple(column["reasons"]),
+        )
+        for name, column in drift.get("columns", {}).items()
+        if (bars := column["histogram"])["reference"]
+    )
+
+
+def _bins(edges: Sequence[float]) -> list[str]:
+    return [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
 
 
 def _states(seen: Sequence[history.Visit]) -> tuple[StateView, ...]:
