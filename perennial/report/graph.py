@@ -1,7 +1,7 @@
 """The state machine as a drawing: laid out once, then drawn for each run with its path in colour.
 
-States that only a caught error leads to stand in a lane of their own on the right. Ways into it are drawn only
-where a run took them, otherwise they would hide everything else.
+States that only a caught error leads to stand in a lane of their own on the right. Ways into it are drawn
+only where a run took them, otherwise they would hide everything else.
 """
 
 from dataclasses import dataclass, field
@@ -43,6 +43,7 @@ class Label:
     text: str
     anchor: str
     edge: Edge
+    turned: bool = False
 
 
 @dataclass
@@ -77,7 +78,7 @@ def lay_out(definition: dict[str, Any]) -> Drawing:
 
 
 def _add_part(drawing: Drawing, start: str, left: float, bottom: float | None = None) -> None:
-    """Place what `start` leads to without an error, from `left` on, its end at `bottom` where that is given."""
+    """Place what `start` leads to without an error, from `left` on, its end at `bottom` if that is given."""
     steps = [step for step in drawing.workflow.transitions if step.kind != "catch"]
     edges = list(dict.fromkeys((s.source, s.target) for s in steps if s.target not in drawing.boxes))
     part = place(start, edges, NODE_WIDTH, COLUMN_GAP)
@@ -100,7 +101,7 @@ def _add_part(drawing: Drawing, start: str, left: float, bottom: float | None = 
 
 
 def _tracks(part: Placement, row: int) -> dict[Cell, int]:
-    """For each cell of the next row that a line turns into: which of the parallel tracks above it is its own."""
+    """For each cell of the next row that a line turns into: which of the parallel tracks above is its own."""
     spans: dict[Cell, tuple[float, float]] = {}
     for route in part.routes.values():
         for a, b in pairwise(route):
@@ -146,9 +147,8 @@ def _add_labels(drawing: Drawing, part: Placement) -> None:
             continue
         line = drawing.lines[edge]
         if edge in part.loops:
-            left = line[1][0] < line[0][0]
-            at = (line[1][0] + (4 if left else -4), line[0][1] - 5)
-            label = Label(at, step.label, "start" if left else "end", edge)
+            at = (line[1][0] - 4, (line[1][1] + line[2][1]) / 2)
+            label = Label(at, step.label, "middle", edge, turned=True)
         elif len(line) == 2:
             label = Label((line[0][0] + 5, line[1][1] - 5), step.label, "start", edge)
         else:
@@ -207,9 +207,15 @@ def _edge(points: list[Point], class_: str) -> str:
 
 
 def _label(label: Label, taken: bool) -> str:
-    class_ = "way taken" if taken else "way"
+    x, y = label.at
     return svg.tag(
-        "text", svg.words(label.text), x=label.at[0], y=label.at[1], text_anchor=label.anchor, class_=class_
+        "text",
+        svg.words(label.text),
+        x=x,
+        y=y,
+        text_anchor=label.anchor,
+        transform=f"rotate(-90 {x:g} {y:g})" if label.turned else None,
+        class_="way taken" if taken else "way",
     )
 
 
@@ -245,7 +251,7 @@ def seconds(value: float) -> str:
 def _state(drawing: Drawing, name: str, state: StateView | None) -> str:
     box, kind = drawing.boxes[name], drawing.workflow.types[name]
     middle = box.y + NODE_HEIGHT / 2
-    size = min(11.5, (NODE_WIDTH - 12) / (len(name) * 0.54))
+    size = min(11.5, (NODE_WIDTH - 12) / (len(name) * 0.6))
     comment = drawing.workflow.comments[name]
     said = f"{name}: {state.status} after {seconds(state.seconds)}" if state else f"{name}: not visited"
     parts = [

@@ -1,7 +1,7 @@
 """Layered drawing of a directed graph, after Sugiyama, Tagawa and Toda (1981), small and deterministic.
 
-Layers by longest path, orders by barycentres, columns by straight strands that are pushed together. Long edges
-to one target share a lane, so that many ways to the same end read as one.
+Layers by longest path, orders by barycentres, columns by straight strands that are pushed together.
+Long edges to one target share a lane, so that many ways to the same end read as one.
 """
 
 from dataclasses import dataclass, field

@@ -49,7 +49,7 @@ def _said(version: VersionView) -> str:
 def _run(x: float, floor: float, count: int) -> str:
     return svg.tag(
         "g",
-        svg.tag("path", d=f"M{x:.1f} {TOP:g}V{floor + 5:g}", class_="run"),
+        svg.tag("path", d=f"M{x:.1f} {TOP:g}V{floor + 5:g}", class_="begin"),
         svg.tag("text", str(count), x=x, y=floor + 18, text_anchor="middle", class_="tick"),
     )
 
