@@ -10,13 +10,12 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from perennial.config import ModelConfig
-from perennial.errors import EmptyObject, MissingColumn, UnreadableFile
+from perennial.errors import EmptyObject, UnreadableFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,29 +56,23 @@ def read_table(path: Path, name: str) -> pa.Table:
     return table
 
 
-def combine_tables(tables: Mapping[str, pa.Table], config: ModelConfig) -> pa.Table:
-    """One table of all the files of a batch, by name. Columns that differ in type between files become
-    strings.
+def combine_tables(tables: Sequence[pa.Table]) -> pa.Table:
+    """One table of all the files of a batch: the rows of each in turn, the columns that all of them have.
 
-    A declared column that every file lacks is left to validation; one that only some lack raises
-    MissingColumn, naming the file. Undeclared columns are kept where all files have them.
+    A column that some file lacks is thus missing from the whole, which validation refuses if it is declared.
+    A column whose type differs between files becomes strings. Raises EmptyObject where there are no tables.
     """
     import pyarrow as pa
 
     if not tables:
         raise EmptyObject("the batch holds no files: expected at least one")
-    having = Counter(column for table in tables.values() for column in table.column_names)
-    for name, table in tables.items():
-        for column in config.columns:
-            if having[column] and column not in table.column_names:
-                raise MissingColumn(f"{name} has no column {column!r}, which other files of the batch have")
-    first = next(iter(tables.values()))
-    shared = [column for column in first.column_names if having[column] == len(tables)]
-    parts = [table.select(shared) for table in tables.values()]
-    for column in shared:
-        types = {part.schema.field(column).type for part in parts} - {pa.null()}
+    names = set.intersection(*(set(table.column_names) for table in tables))
+    shared = [name for name in tables[0].column_names if name in names]
+    parts = [table.select(shared).replace_schema_metadata() for table in tables]
+    for name in shared:
+        types = {part.schema.field(name).type for part in parts} - {pa.null()}
         if len(types) > 1:
-            parts = [_as_text(part, column) for part in parts]
+            parts = [_as_text(part, name) for part in parts]
     return pa.concat_tables(parts, promote_options="default")
 
 
@@ -104,8 +97,8 @@ def _named(name: str, kind: str) -> Iterator[None]:
 
     try:
         yield
-    except EmptyObject as error:
-        raise EmptyObject(f"{name} {error}") from error
+    except (EmptyObject, UnreadableFile) as error:
+        raise type(error)(f"{name}: {error}") from error
     except UnicodeDecodeError as error:
         raise UnreadableFile(f"{name} is not UTF-8 text: expected {kind} ({error.reason})") from error
     except (pa.ArrowInvalid, OSError, csv.Error, ValueError, EOFError) as error:
@@ -149,7 +142,7 @@ def _csv_header(path: Path, compression: str | None) -> list[str]:
     ):
         header = next((row for row in csv.reader(text) if row), None)
     if header is None:
-        raise EmptyObject("holds no header: expected CSV with at least one row")
+        raise EmptyObject("it holds no header: expected CSV with at least one row")
     if any("\0" in name for name in header):
         raise UnreadableFile("the header is binary data: expected names of columns")
     return header
@@ -175,7 +168,7 @@ def _read_json_lines(path: Path, compression: str | None) -> pa.Table:
             if line.strip():
                 rows.append(_json_row(line, number))
     if not rows:
-        raise EmptyObject("holds no rows: expected JSON Lines with at least one row")
+        raise EmptyObject("it holds no rows: expected JSON Lines with at least one row")
     names = dict.fromkeys(name for row in rows for name in row)
     return pa.table({name: _json_column([row.get(name) for row in rows]) for name in names})
 

@@ -67,7 +67,6 @@ def read_sample(body: bytes, config: ModelConfig) -> pd.DataFrame:
         dtype={**strings, **numbers},
         keep_default_na=False,
         na_values=[""],
-        float_precision="round_trip",
     )
     _need_all(list(frame.columns), config)
     for name, column in config.columns.items():
