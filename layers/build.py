@@ -2,7 +2,7 @@
 
 Four layers, so that a function carries only what its path imports:
 
-    CodeLayer   perennial/ and models/, copied afresh on every build
+    CodeLayer   perennial/, ec2_trainer/ and models/, copied afresh on every build
     CoreLayer   what every function imports: boto3, numpy, pydantic, Powertools
     ArrowLayer  pyarrow: reading batches
     LearnLayer  scipy, pandas, scikit-learn: statistics and estimators
@@ -117,10 +117,10 @@ def main(layer: str, artifacts: Path) -> None:
 
 
 def copy_code(target: Path) -> None:
-    """The library and the model definitions, side by side."""
+    """The library, the trainer and the model definitions, side by side."""
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
-    shutil.copytree(ROOT / "perennial", target / "perennial", ignore=ignored)
-    shutil.copytree(ROOT / "models", target / "models", ignore=ignored)
+    for folder in ("perennial", "ec2_trainer", "models"):
+        shutil.copytree(ROOT / folder, target / folder, ignore=ignored)
 
 
 def kept_tree(layer: str) -> Path:
