@@ -5,8 +5,10 @@ SHELL := /bin/sh
 MAKEFLAGS += --no-print-directory
 
 PYTHON := .venv/bin/python
-SAM := SAM_CLI_TELEMETRY=0 .venv/bin/sam
-SOURCES := $(wildcard perennial functions ec2_trainer local layers bench tests)
+SAM := .venv/bin/sam
+SOURCES := $(wildcard perennial functions ec2_trainer local scenarios layers bench tests conftest.py)
+
+export SAM_CLI_TELEMETRY := 0
 
 .PHONY: help install build run up down test lint unit integration e2e invoke deploy bench lock clean
 
@@ -67,4 +69,4 @@ lock: .venv/.installed ## recompile the locked requirements
 	@requirements/lock.sh $(CURDIR)/.venv/bin/uv --upgrade
 
 clean: ## remove everything that was installed or built
-	rm -rf .venv .engine .bootstrap .aws-sam .perennial out
+	rm -rf .venv .engine .bootstrap .aws-sam .perennial .hypothesis out

@@ -108,7 +108,13 @@ def table() -> Table:
         megabytes = sum(map(unzipped, [function.code, *folders])) / build.MEGABYTE
         took = import_time(function.module, [function.code, *(folder / "python" for folder in folders)])
         names = " + ".join(layer.removesuffix("Layer") for layer in function.layers)
-        result.add_row(function.name, names, f"{megabytes:.1f}", f"{took:.0f}", f"{took / boto3:.1f}")
+        result.add_row(
+            function.name.removesuffix("Function"),
+            names,
+            f"{megabytes:.1f}",
+            f"{took:.0f}",
+            f"{took / boto3:.1f}",
+        )
     return result
 
 
