@@ -32,17 +32,14 @@ def kind_of(values: Any) -> Kind:
     """What a column without a declared type is, by its own type; strings are text where they hardly ever
     repeat.
     """
-    if _is_arrow(values):
-        values = values.slice(0, 0) if not _holds_text(values) else values
-    array = values if hasattr(values, "dtype") else _as_numpy(values)
-    name = str(array.dtype)
-    if name.startswith(("int", "uint", "float", "Int", "UInt", "Float", "decimal")):
+    name = _type_name(values)
+    if name.startswith(("int", "uint", "float", "double", "halffloat", "decimal")):
         return "number"
-    if name in {"bool", "boolean"}:
+    if name.startswith("bool"):
         return "boolean"
-    if name.startswith("datetime"):
+    if name.startswith(("date", "timestamp")):
         return "datetime"
-    if name == "category":
+    if name.startswith(("category", "dictionary")):
         return "category"
     counts, _ = count_levels(values)
     return "text" if len(counts) > max(_MANY_LEVELS, sum(counts.values()) // 2) else "category"
@@ -54,7 +51,7 @@ def as_numbers(values: Any) -> Floats:
         return _to_floats(values)
     except (TypeError, ValueError) as error:
         raise ProfileMismatch(
-            f"a column of numbers was expected, got {_dtype_of(values)}: {error}"
+            f"a column of numbers was expected, got {_type_name(values)}: {error}"
         ) from error
 
 
@@ -105,12 +102,10 @@ def _is_arrow(values: Any) -> bool:
     return type(values).__module__.startswith("pyarrow")
 
 
-def _holds_text(values: Any) -> bool:
-    return str(values.type) in {"string", "large_string", "string_view"} or "dictionary" in str(values.type)
-
-
-def _dtype_of(values: Any) -> str:
-    return str(getattr(values, "dtype", getattr(values, "type", type(values).__name__)))
+def _type_name(values: Any) -> str:
+    if _is_arrow(values):
+        return str(values.type).lower()
+    return str(values.dtype if hasattr(values, "dtype") else np.asarray(values).dtype).lower()
 
 
 def _as_numpy(values: Any) -> NDArray[Any]:
@@ -133,8 +128,11 @@ def _missing(values: Any) -> NDArray[np.bool_]:
 
 
 def _to_floats(values: Any) -> Floats:
-    if hasattr(values, "isna") and str(values.dtype)[:1] in "IUFb":  # pandas' nullable types
-        return np.asarray(values.to_numpy(dtype="float64", na_value=np.nan))
+    if hasattr(values, "isna"):  # pandas: what is no numpy type converts itself
+        if getattr(values.dtype, "tz", None):
+            values = values.dt.tz_convert(None)
+        elif not isinstance(values.dtype, np.dtype) and kind_of(values) in {"number", "boolean"}:
+            return np.asarray(values.to_numpy(dtype="float64", na_value=np.nan))
     array = _as_numpy(values)
     if array.dtype.kind == "M":
         seconds = array.astype("datetime64[us]").astype(np.int64) / 1e6

@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from math import sqrt
 from typing import Any, Self
 
 import numpy as np
@@ -79,7 +80,9 @@ class NumberColumn:
         if (self.kind, self.edges) != (other.kind, other.edges):
             raise ProfileMismatch("the columns were binned differently: profile both with the same `like`")
         mine, theirs = self.count - self.infinite, other.count - other.infinite
-        total, step = mine + theirs, other.mean - self.mean
+        share = theirs / (mine + theirs) if theirs else 0.0
+        step = _bounded(other.mean - self.mean)
+        between = step * sqrt(mine * share)
         return replace(
             self,
             count=self.count + other.count,
@@ -87,8 +90,8 @@ class NumberColumn:
             infinite=self.infinite + other.infinite,
             low=min((v for v in (self.low, other.low) if v is not None), default=None),
             high=max((v for v in (self.high, other.high) if v is not None), default=None),
-            mean=self.mean + step * theirs / total if total else 0.0,
-            m2=_bounded(self.m2 + other.m2 + (step * step * mine * theirs / total if total else 0.0)),
+            mean=_bounded(self.mean + step * share),
+            m2=_bounded(self.m2 + other.m2 + between * between),
             counts=tuple(a + b for a, b in zip(self.counts, other.counts, strict=True)),
         )
 

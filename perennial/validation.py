@@ -218,16 +218,14 @@ def _column_problems(name: str, cleaned: Cleaned, config: ModelConfig) -> Iterat
         yield Problem("+".join(wrong), name, bad, f"column {name}: {what}; {limit}")
     nulls = cleaned.nulls[name]
     if nulls and not column.nullable:
-        yield Problem(
-            "nulls", name, nulls, f"column {name}: {nulls} of {rows} values are missing; none may be"
-        )
+        yield Problem("nulls", name, nulls, f"column {name}: {_of(nulls, rows)} missing; none may be")
     elif nulls > rules.max_null_share * rows and name != config.label:
         limit = f"at most {_percent(rules.max_null_share)} may be"
-        yield Problem("nulls", name, nulls, f"column {name}: {nulls} of {rows} values are missing; {limit}")
+        yield Problem("nulls", name, nulls, f"column {name}: {_of(nulls, rows)} missing; {limit}")
 
 
 def _wrong_words(rule: str, bad: BadValues, rows: int, column: Column) -> str:
-    of = f"{bad.rows} of {rows} values are"
+    of = _of(bad.rows, rows)
     if rule == "type":
         return f"{of} not {_NOUNS[column.type]} (first: {bad.first})"
     if rule == "range":
@@ -249,6 +247,10 @@ def _warnings(table: pa.Table, cleaned: Cleaned, config: ModelConfig) -> Iterato
         yield f"{cleaned.repeated} rows repeat the key of an earlier row: they were left out"
     if cleaned.nulls.get(config.label) == cleaned.rows_before:
         yield f"no row has a value of the label {config.label}"
+
+
+def _of(some: int, rows: int) -> str:
+    return f"{some} of {rows} values {'is' if some == 1 else 'are'}"
 
 
 def _percent(share: float) -> str:
