@@ -2,13 +2,14 @@
 
 A challenger is better only if every gate is passed:
 
-    sane        its answers are finite, of known classes, and differ where the labels do
+    sane        its answers are finite, of known classes, and differ where the labels do; else no more is asked
     better      the primary metric is higher on all holdout rows, by a one-sided paired test
     remembers   on rows known before this run's batch it loses no more than the margin
 
 Where there is no champion, a naive answer takes its place: the most frequent class, or the mean label.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,8 +105,11 @@ def evaluate(
         ask(challenger, holdout, config),
         "a naive answer" if champion is None else "the champion",
     )
+    sane = _sane(match, challenger)
+    if not sane.passed:
+        return _verdict([sane], {"rows": float(len(labels))}, sane.sentence)
     known = None if champion is None or recent.all() else match.of(~recent)
-    gates = [_sane(match, challenger), _better(match)] + ([_remembers(known)] if known else [])
+    gates = [sane, _better(match)] + ([_remembers(known)] if known else [])
     suspect = known is not None and _forgets(known) and known.test(of_loss=True) <= config.evaluation.level
     return _verdict(gates, _metrics(match, recent), _summary(match, gates), suspect=suspect)
 
@@ -118,7 +122,7 @@ def _verdict(
         batch_suspect=suspect,
         summary=_sentence(summary),
         reasons=tuple(_sentence(gate.sentence) for gate in gates),
-        metrics=metrics,
+        metrics={name: value for name, value in metrics.items() if math.isfinite(value)},
     )
 
 

@@ -35,7 +35,7 @@ _Hashes = npt.NDArray[np.uint64]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _INTEGER = re.compile(r"[+-]?\d+(\.0*)?")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d.*)?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d([t ]\d\d:\d\d.*)?")
 _MISSING = 0x9E37_79B9_7F4A_7C15  # any constant does: the fractional bits of the golden ratio
 _FRACTION = 0xC2B2_AE3D_27D4_EB4F  # keeps 0.5 apart from the integer of the same bits
 _MASK = 2**64 - 1

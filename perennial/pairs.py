@@ -19,13 +19,15 @@ _PERMUTED = 5_000
 
 
 def p_value(advantage: npt.NDArray[np.float64], seed: int) -> float:
-    """One-sided p-value that the mean of paired differences is above 0; 1 where no pair differs.
+    """One-sided p-value that the mean of paired differences is above 0.
+
+    It is 1 where no pair differs, and where a difference is not finite: nothing can be told then.
 
     >>> p_value(np.array([1.0, 1, 1, 1, 1, 0, 0]), seed=0)  # five wins, no loss: 1 / 2**5
     0.03125
     """
     differences = advantage[advantage != 0]
-    if not len(differences):
+    if not len(differences) or not np.isfinite(differences).all():
         return 1.0
     sizes = np.abs(differences)
     if sizes.max() - sizes.min() <= 1e-12 * sizes.max():

@@ -73,9 +73,12 @@ def build_pipeline(config: ModelConfig) -> Pipeline:
 def split(frame: pd.DataFrame, config: ModelConfig) -> Split:
     """Drop rows without a label and all but the first of equal rows, then divide by the hash of the key.
 
-    Columns beside the model's own are kept, and do not count when rows are compared.
+    A label that is none of the declared levels is no label. Columns beside the model's own are kept, and do
+    not count when rows are compared.
     """
-    labelled = frame[frame[config.label].notna()].drop_duplicates(subset=list(config.columns))
+    labels, levels = frame[config.label], config.columns[config.label].levels
+    usable = labels.isin(levels) if levels else labels.notna()
+    labelled = frame[usable].drop_duplicates(subset=list(config.columns))
     columns = labelled[[*(config.key or config.features)]]
     held_out = holdout_mask(columns, config.key, config.holdout)
     return Split(labelled[~held_out].reset_index(drop=True), labelled[held_out].reset_index(drop=True))

@@ -1,0 +1,1 @@
+"""What runs on the training instance: read the job, keep the run informed, train, store, answer."""

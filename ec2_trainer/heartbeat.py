@@ -1,0 +1,66 @@
+"""A thread that tells the run that work goes on, and notices when it is in vain or takes too long."""
+
+import threading
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+
+from aws_lambda_powertools import Logger
+from botocore.exceptions import BotoCoreError, ClientError
+
+from perennial.aws.workflow import Callback
+from perennial.errors import CallbackExpired
+
+INTERVAL = 20.0  # seconds; the state machine waits for 120
+
+logger = Logger(service="perennial-trainer", child=True)
+
+
+class Heartbeat:
+    """Beats at once and then every `interval` seconds, until left, or until one of these is called once:
+
+    `on_gone` when the run waits for this callback no longer, `on_late` when `max_seconds` have passed.
+    A beat that AWS could not take is no reason to stop: the next one may get through.
+    """
+
+    def __init__(
+        self,
+        callback: Callback,
+        *,
+        max_seconds: float,
+        on_gone: Callable[[], None],
+        on_late: Callable[[], None],
+        interval: float = INTERVAL,
+    ) -> None:
+        self._callback, self._interval = callback, interval
+        self._on_gone, self._on_late = on_gone, on_late
+        self._ends = time.monotonic() + max_seconds
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop, so that no beat can follow the answer."""
+        self._stop.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        while True:
+            try:
+                self._callback.heartbeat()
+            except CallbackExpired:
+                self._on_gone()
+                return
+            except (BotoCoreError, ClientError) as error:
+                logger.warning("a heartbeat did not get through", extra={"error": str(error)})
+            if self._stop.wait(min(self._interval, max(0.0, self._ends - time.monotonic()))):
+                return
+            if time.monotonic() >= self._ends:
+                self._on_late()
+                return

@@ -1,0 +1,109 @@
+"""One training, from accepted data to a registered version."""
+
+import platform
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pandas as pd
+import scipy
+import sklearn
+from aws_lambda_powertools import Logger
+
+from ec2_trainer.data import Accepted, load_accepted
+from perennial import layout
+from perennial.artifacts import digest, dump
+from perennial.aws.objects import Bucket
+from perennial.aws.wiring import Services
+from perennial.config import ModelConfig, load_model
+from perennial.contracts import Artifact, TrainingJob, TrainingResult
+from perennial.dataset import frame_to_csv
+from perennial.holdout import RECENT, dump_holdout
+from perennial.lineage import VersionRecord
+from perennial.profile import Profile
+from perennial.training import Trained, train
+
+REFERENCE_ROWS = 5_000
+
+logger = Logger(service="perennial-trainer", child=True)
+
+
+def work(job: TrainingJob, services: Services, instance_id: str) -> TrainingResult:
+    """Train and store the job's version; registering it is the last step and makes it visible.
+
+    Raises any PerennialError of reading and training.
+    """
+    started = time.perf_counter()
+    config = load_model(job.model).model_copy(update={"seed": job.seed})
+    with tempfile.TemporaryDirectory(prefix="perennial-") as scratch:
+        accepted = load_accepted(services.data, config, job.run, Path(scratch))
+    logger.info("data loaded", extra={"rows": len(accepted.frame), "objects": len(accepted.objects)})
+    fitting = time.perf_counter()
+    trained = train(accepted.frame, config)
+    logger.info(
+        "trained", extra={"seconds": round(time.perf_counter() - fitting, 3), "metrics": trained.metrics}
+    )
+    record = _store(job, config, accepted, trained, services.artifacts)
+    services.registry.register(record)
+    logger.info("registered", extra={"version": job.version})
+    return TrainingResult(
+        version=job.version,
+        instance_id=instance_id,
+        rows_trained=len(trained.training),
+        rows_held_out=len(trained.holdout),
+        metrics=trained.metrics,
+        seconds=round(time.perf_counter() - started, 3),
+    )
+
+
+def _store(
+    job: TrainingJob, config: ModelConfig, accepted: Accepted, trained: Trained, bucket: Bucket
+) -> VersionRecord:
+    """Write the version's files. An attempt that is repeated writes new versions of the same keys."""
+
+    def put(name: str, body: bytes) -> Artifact:
+        return bucket.put_artifact(layout.version_key(job.model, job.version, name), body, digest(body))
+
+    profiled = trained.training[[*config.features, config.label]]
+    recent = trained.holdout[RECENT].to_numpy(dtype=bool)
+    record = VersionRecord(
+        model=job.model,
+        version=job.version,
+        status="candidate",
+        run=job.run,
+        parent=job.champion,
+        created_at=datetime.now(UTC),
+        estimator=config.estimator.class_path,
+        code_version=job.code_version,
+        seed=job.seed,
+        rows_trained=len(trained.training),
+        rows_held_out=len(trained.holdout),
+        metrics=trained.metrics,
+        artifact=put(layout.MODEL, dump(trained.pipeline)),
+        baseline=put(layout.BASELINE, Profile.of(profiled, schema=config.columns).dump()),
+        holdout=put(layout.HOLDOUT, dump_holdout(trained.holdout[list(config.columns)], recent)),
+        reference=put(layout.REFERENCE, frame_to_csv(_reference(trained.training, config))),
+        data=accepted.objects,
+        libraries=_libraries(),
+    )
+    bucket.put_json(
+        layout.version_key(job.model, job.version, layout.LINEAGE), record.model_dump(mode="json")
+    )
+    return record
+
+
+def _reference(training: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
+    """A bounded sample of the rows trained on, in their order."""
+    rows = training[list(config.columns)]
+    if len(rows) <= REFERENCE_ROWS:
+        return rows
+    return rows.sample(REFERENCE_ROWS, random_state=config.seed).sort_index()
+
+
+def _libraries() -> dict[str, str]:
+    """What a pickled pipeline depends on."""
+    modules = {"numpy": np, "pandas": pd, "scipy": scipy, "scikit-learn": sklearn, "joblib": joblib}
+    return {"python": platform.python_version()} | {name: str(m.__version__) for name, m in modules.items()}
