@@ -163,7 +163,7 @@ def _free_port(address: str) -> int:
 
 
 def _answers(host: str, port: int, method: str = "GET", path: str = "/_ministack/ready") -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=10)
+    connection = http.client.HTTPConnection(host, port, timeout=2)
     try:
         connection.request(method, path)
         return connection.getresponse().status == http.HTTPStatus.OK

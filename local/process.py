@@ -26,12 +26,11 @@ class Background:
 
     def start(self, command: Sequence[str], environment: Mapping[str, str], cwd: Path) -> None:
         """Start in a session of its own, output to the log. Raises `RuntimeError` where it already runs."""
+        if self.alive():
+            raise RuntimeError(f"{self.name} is already running in {self._lock.parent}")
         self._lock.parent.mkdir(parents=True, exist_ok=True)
         with self._lock.open("w") as lock, self.log.open("w") as log:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                raise RuntimeError(f"{self.name} is already running in {self._lock.parent}") from error
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._child = subprocess.Popen(
                 command,
                 env=dict(environment),
@@ -58,6 +57,9 @@ class Background:
             return True
         except FileNotFoundError:
             pass
+        if self._child is not None:
+            self._child.wait()
+            self._child = None
         return False
 
     def stop(self, patience: float = 5.0) -> None:
@@ -70,9 +72,8 @@ class Background:
                 time.sleep(0.02)
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(pid, signal.SIGKILL)
-        if self._child is not None:
-            self._child.wait()
-            self._child = None
+            while self.alive():
+                time.sleep(0.02)
         self._pid.unlink(missing_ok=True)
 
     def log_tail(self, lines: int = 20) -> str:

@@ -1,0 +1,197 @@
+"""The process that plays EC2: `python -m local.ec2_host DIRECTORY`, with the engine's variables set.
+
+It finds the instances that the engine records as running, runs the user data of their launch template's
+version, and terminates them when they shut down or end. A terminated instance's processes end; so do all when
+this ends.
+"""
+
+import base64
+import logging
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from os import environ
+from pathlib import Path
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from mypy_boto3_ec2 import EC2Client
+from mypy_boto3_ec2.type_defs import InstanceTypeDef, ResponseLaunchTemplateDataTypeDef
+
+from local.instance import Instance, make_python
+from local.metadata import Facts
+
+_POLL = 0.2  # seconds; the engine is on the loopback
+_PATIENCE = 25  # polls without an answer after which the engine is taken to be gone
+_EXPIRY = timedelta(minutes=5)  # credentials are renewed this long before they expire
+_log = logging.getLogger("perennial.ec2_host")
+
+
+class Host:
+    """All running instances. `directory`/instances holds theirs, `directory`/image what outlives them."""
+
+    def __init__(self, directory: Path) -> None:
+        settings = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=5)
+        self._ec2: EC2Client = boto3.client("ec2", config=settings)
+        self._directory = directory / "instances"
+        self._image = directory / "image"
+        self._python = make_python(directory / "python")
+        self._instances: dict[str, Instance] = {}
+
+    def clear(self) -> None:
+        """Begin: end the instances of an earlier host, whose processes died with it, and forget its files."""
+        if lost := list(self._running()):
+            self._ec2.terminate_instances(InstanceIds=lost)
+        for leftover in (self._directory, self._image):
+            shutil.rmtree(leftover, ignore_errors=True)
+            leftover.mkdir(parents=True)
+
+    def look(self) -> None:
+        """Bring the processes in line with the engine's records, and the records with the processes."""
+        running = self._running()
+        for instance_id, record in running.items():
+            if instance_id not in self._instances:
+                self._boot(record)
+        for instance_id, instance in list(self._instances.items()):
+            reason = instance.over() if instance_id in running else "terminated"
+            if reason:
+                self._end(instance_id, reason)
+
+    def stop(self) -> None:
+        """End every process of every instance."""
+        for instance in self._instances.values():
+            instance.stop()
+        self._instances.clear()
+
+    def _running(self) -> dict[str, InstanceTypeDef]:
+        pages = self._ec2.get_paginator("describe_instances").paginate(
+            Filters=[{"Name": "instance-state-name", "Values": ["running"]}]
+        )
+        return {
+            record["InstanceId"]: record
+            for page in pages
+            for reservation in page["Reservations"]
+            for record in reservation["Instances"]
+        }
+
+    def _boot(self, record: InstanceTypeDef) -> None:
+        instance_id = record["InstanceId"]
+        tags = {tag["Key"]: tag["Value"] for tag in record.get("Tags", [])}
+        template = self._template(tags)
+        facts = _facts(record, tags, template)
+        environment = {
+            "AWS_ENDPOINT_URL": environ["AWS_ENDPOINT_URL"],
+            "PERENNIAL_IMAGE_CACHE": str(self._image),
+        }
+        instance = Instance(facts, self._directory / instance_id, self._python, environment)
+        instance.start()
+        self._instances[instance_id] = instance
+        _log.info("%s: started", instance_id)
+
+    def _template(self, tags: Mapping[str, str]) -> ResponseLaunchTemplateDataTypeDef:
+        """The data of the launch template's version that the instance's own tags name."""
+        if "aws:ec2launchtemplate:id" not in tags:
+            return {}
+        answer = self._ec2.describe_launch_template_versions(
+            LaunchTemplateId=tags["aws:ec2launchtemplate:id"],
+            Versions=[tags["aws:ec2launchtemplate:version"]],
+        )
+        return answer["LaunchTemplateVersions"][0]["LaunchTemplateData"]
+
+    def _end(self, instance_id: str, reason: str) -> None:
+        instance = self._instances.pop(instance_id)
+        if reason == "script ended":
+            instance.say("the user data ended without shutdown; on EC2 the instance would go on running")
+        instance.say(f"ends: {reason}")
+        instance.stop()
+        if reason != "terminated":
+            self._ec2.terminate_instances(InstanceIds=[instance_id])
+        _log.info("%s: ended (%s)", instance_id, reason)
+
+
+def _facts(
+    record: InstanceTypeDef, tags: Mapping[str, str], template: ResponseLaunchTemplateDataTypeDef
+) -> Facts:
+    options = template.get("MetadataOptions", {})
+    profile = record.get("IamInstanceProfile", {}).get("Arn", "")
+    role = _role(profile)
+    return Facts(
+        instance_id=record["InstanceId"],
+        instance_type=record["InstanceType"],
+        image_id=record["ImageId"],
+        life_cycle=record.get("InstanceLifecycle", "on-demand"),
+        availability_zone=record["Placement"]["AvailabilityZone"],
+        account=profile.split(":")[4] if profile else "000000000000",
+        user_data=base64.b64decode(template.get("UserData", "")),
+        tags=tags if options.get("InstanceMetadataTags") == "enabled" else None,
+        role=role.rpartition("/")[2] if role else None,
+        credentials=_credentials(role, record["InstanceId"]) if role else dict,
+    )
+
+
+def _role(profile: str) -> str | None:
+    """The ARN of the role in an instance profile; None without one."""
+    if not profile:
+        return None
+    try:
+        answer = boto3.client("iam").get_instance_profile(InstanceProfileName=profile.rpartition("/")[2])
+    except ClientError as error:
+        _log.warning("no credentials for %s: %s", profile, error)
+        return None
+    roles = answer["InstanceProfile"]["Roles"]
+    return roles[0]["Arn"] if roles else None
+
+
+def _credentials(role: str, session: str) -> Callable[[], Mapping[str, str]]:
+    """What gives the role's credentials in the form of the metadata service, renewed before they expire."""
+    kept: dict[str, str] = {}
+    expires = datetime.fromtimestamp(0, UTC)
+    lock = threading.Lock()
+
+    def give() -> Mapping[str, str]:
+        nonlocal kept, expires
+        with lock:
+            if datetime.now(UTC) > expires - _EXPIRY:
+                answer = boto3.client("sts").assume_role(RoleArn=role, RoleSessionName=session)["Credentials"]
+                expires = answer["Expiration"]
+                kept = {
+                    "Code": "Success",
+                    "Type": "AWS-HMAC",
+                    "LastUpdated": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                    "AccessKeyId": answer["AccessKeyId"],
+                    "SecretAccessKey": answer["SecretAccessKey"],
+                    "Token": answer["SessionToken"],
+                    "Expiration": expires.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                }
+            return kept
+
+    return give
+
+
+def main(directory: Path) -> None:
+    """Host until SIGTERM, or until the engine is gone."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    host = Host(directory)
+    host.clear()
+    (directory / "ec2_host.ready").touch()
+    unanswered = 0
+    try:
+        while unanswered < _PATIENCE and not stopping.wait(_POLL):
+            try:
+                host.look()
+                unanswered = 0
+            except (BotoCoreError, ClientError) as error:
+                unanswered += 1
+                _log.warning("the engine did not answer: %s", error)
+    finally:
+        host.stop()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve())
