@@ -12,6 +12,7 @@ from perennial.report import svg
 from perennial.report.layout import Cell, Placement, place
 from perennial.report.svg import Point
 from perennial.report.views import RunView, StateView
+from perennial.report.words import seconds
 from perennial.report.workflow import Workflow, read_workflow
 
 NODE_WIDTH, NODE_HEIGHT = 132.0, 34.0
@@ -235,17 +236,6 @@ SIGNS = {
     "failed": "M-3.5 -3.5L3.5 3.5M3.5 -3.5L-3.5 3.5",
     "aborted": "M-4 0H4",
 }
-
-
-def seconds(value: float) -> str:
-    """A duration as people say it.
-
-    >>> seconds(0.04), seconds(1.25), seconds(12.34), seconds(95)
-    ('0.04 s', '1.2 s', '12 s', '1 min 35 s')
-    """
-    if value >= 60:
-        return f"{int(value) // 60} min {int(value) % 60} s"
-    return f"{value:.0f} s" if value >= 10 else f"{value:.1f} s" if value >= 0.1 else f"{value:.2f} s"
 
 
 def _state(drawing: Drawing, name: str, state: StateView | None) -> str:

@@ -9,29 +9,7 @@ from markupsafe import Markup
 
 from perennial.report import comparison, distributions, graph, timeline
 from perennial.report.views import ColumnView, EvaluationView, RunView, StoryView
-
-OUTCOMES = {
-    "promoted": ("▲", "promoted"),
-    "skipped": ("–", "skipped"),  # noqa: RUF001 - a dash, to be seen
-    "quarantined": ("◆", "quarantined"),
-    "rejected": ("✕", "rejected"),
-    "rolled_back": ("↺", "rolled back"),
-    "failed": ("■", "failed"),
-}
-TRIGGERS = {
-    "schedule": "schedule",
-    "upload": "upload",
-    "alarm": "alarm",
-    "on_demand": "by hand",
-    None: "unknown",
-}
-STARTED = {
-    "schedule": "by a schedule",
-    "upload": "by an upload",
-    "alarm": "by an alarm",
-    "on_demand": "by hand",
-    None: "by something unknown",
-}
+from perennial.report.words import OUTCOMES, STARTED, TRIGGERS, figure, seconds
 
 
 @dataclass(frozen=True)
@@ -65,11 +43,11 @@ def render(story: StoryView) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"seconds": graph.seconds, "figure": figure}
+    environment.filters |= {"seconds": seconds, "figure": figure}
     return environment.get_template("page.html.j2").render(
         story=story,
         sections=sections,
-        timeline=_markup(timeline.chart(story, "timeline")),
+        timeline=_markup(timeline.chart(story, "versions-over-time")),
         outcomes=OUTCOMES,
         triggers=TRIGGERS,
         started=STARTED,
@@ -79,19 +57,6 @@ def render(story: StoryView) -> str:
         unexpected=[section for section in sections if not section.run.as_expected],
         total=sum(run.seconds for run in story.runs),
     )
-
-
-def figure(value: float | None) -> str:
-    """A statistic, short.
-
-    >>> figure(0.03461), figure(1.2e-14), figure(58.0), figure(None)
-    ('0.0346', '< 0.0001', '58', 'none')
-    """
-    if value is None:
-        return "none"
-    if 0 < abs(value) < 1e-4:
-        return "< 0.0001" if value > 0 else "> -0.0001"
-    return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
 def _most_telling(runs: tuple[RunView, ...]) -> int:

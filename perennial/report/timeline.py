@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from perennial.report import svg
-from perennial.report.graph import seconds
 from perennial.report.views import StoryView, VersionView
+from perennial.report.words import seconds
 
 WIDTH, LANE, LEFT, RIGHT, TOP, FOOT = 1100.0, 40.0, 168.0, 90.0, 8.0, 44.0
 ENDS = {"rejected": ("end rejected", "rejected"), "rolled_back": ("end rolled_back", "rolled back")}

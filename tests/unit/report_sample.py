@@ -1,4 +1,4 @@
-"""A made-up story, as `make run` tells it: nine runs, every outcome, for the tests of the page and to look at."""
+"""A made-up story, as `make run` tells it: nine runs, every outcome, for the tests of the page."""
 
 import json
 import math
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from perennial.contracts import Outcome, TriggerKind
+from perennial.lineage import Status
 from perennial.report.views import (
     ColumnView,
     DecisionView,
@@ -151,33 +152,35 @@ def decision(action: str) -> DecisionView:
 
 SPECIAL = '<script>alert("x")</script> & more'
 
-_PLAN: list[tuple[str, str, TriggerKind, str, Outcome, int | None, int | None, float | None, list[str]]] = [
-    ("first-data", "No champion yet: the first data set trains version 1", "upload", "an object arrived: 2026-03-first.csv",
+Plan = tuple[str, str, TriggerKind, str, Outcome, int | None, int | None, float | None, list[str]]
+_ARRIVED = "an object arrived: incoming/iris/"
+_PLAN: list[Plan] = [
+    ("first-data", "No champion yet: the first data set trains version 1", "upload", _ARRIVED + "first.csv",
      "promoted", None, 1, None, [*BAKE, "Settle Promotion", *TOLD]),
-    ("stable-batch", "A stable batch: no drift, nothing to do", "upload", "an object arrived: 2026-04.csv",
+    ("stable-batch", "A stable batch: no drift, nothing to do", "upload", _ARRIVED + "stable.csv",
      "skipped", 1, 1, 0.1, [*DECIDE, "Skip", *QUIET]),
-    ("drifted-batch", "A season with other measurements: version 2", "upload", "an object arrived: 2026-05.parquet",
+    ("drifted-batch", "A season with other measurements: version 2", "upload", _ARRIVED + "season.parquet",
      "promoted", 1, 2, 1.6, [*BAKE, "Settle Promotion", *TOLD]),
-    ("broken-batch", "A broken batch: refused", "upload", "an object arrived: 2026-06-broken.csv",
+    ("broken-batch", "A broken batch: refused", "upload", _ARRIVED + "broken.csv",
      "quarantined", 2, 2, None, [*CHECK, "Quarantine", *TOLD]),
-    ("mislabelled-batch", "A mislabelled batch: the challenger is worse", "upload", "an object arrived: 2026-07.csv",
+    ("mislabelled-batch", "A mislabelled batch: the challenger is worse", "upload", _ARRIVED + "labels.csv",
      "rejected", 2, 2, 0.9, [*TRAIN, "Reject Challenger", "Batch Suspect?", "Hold Batch", *TOLD]),
-    ("bad-promotion", "A promotion that turns bad while it bakes", "upload", "an object arrived: 2026-08.csv",
+    ("bad-promotion", "A promotion that turns bad while it bakes", "upload", _ARRIVED + "bake.csv",
      "rolled_back", 2, 2, 1.2, [*TRAIN, "Promote Challenger", *(["Bake", *WATCH] * 2), "Roll Back", *TOLD]),
-    ("scheduled", "The nightly schedule", "schedule", "the schedule retraining-iris", "skipped", 2, 2, 0.05,
-     [*DECIDE, "Skip", *QUIET]),
+    ("scheduled", "The nightly schedule", "schedule", "the schedule retraining-iris",
+     "skipped", 2, 2, 0.05, [*DECIDE, "Skip", *QUIET]),
     ("alarm", "An alarm on the model's performance", "alarm", "the alarm perennial/retrain/iris/performance",
      "skipped", 2, 2, 0.15, [*DECIDE, "Alert", "Skip", *QUIET]),
-    ("by-hand", "Started by hand, and the trainer is lost", "on_demand", "asked for by hand: let us see " + SPECIAL,
+    ("by-hand", "Started by hand, and the trainer is lost", "on_demand", "asked for by hand: " + SPECIAL,
      "failed", 2, 2, 0.2, [*DECIDE, "Train On EC2", *FAILURE]),
 ]  # fmt: skip
 
 _REASONS = {
     "promoted": "The challenger answers 96.6 % of the holdout correctly, the champion 82.8 %; p = 0.003.",
     "skipped": "No column drifted and the champion answers as well as before.",
-    "quarantined": "species is missing; sepal_length: 31 of 60 values are no numbers; petal_width: 50 % are null (at most 10 %)",
-    "rejected": "The challenger answers 71.4 % of the holdout correctly, the champion 96.4 %; the batch is held.",
-    "rolled_back": "The alarm perennial/health/iris/error-rate fired during the bake: version 2 serves again.",
+    "quarantined": "species is missing; sepal_length: 31 of 60 values are no numbers; petal_width: 50 % null",
+    "rejected": "The challenger answers 71.4 % of the holdout correctly, the champion 96.4 %; batch held.",
+    "rolled_back": "The alarm perennial/health/iris/error-rate fired in the bake: version 2 serves again.",
     "failed": f"TrainerLost: the instance was terminated before it answered {SPECIAL}",
 }
 _TRAINED = {0: (1, None, 0.966), 2: (2, 0.828, 0.966), 4: (3, 0.964, 0.714), 5: (4, 0.95, 0.97)}
@@ -226,9 +229,18 @@ def story() -> StoryView:
             at=at(seconds), kind=kind, version=version, run=f"run-{index}", text=f"{kind} in run {index}"
         )
 
-    def version(number: int, status: Any, seconds: float, metric: float, *served: Interval) -> VersionView:
-        return VersionView(version=number, status=status, parent=number - 1 or None, run=f"run-{number}", created_at=at(seconds),
-                           metric_name="accuracy", metric=metric, rows_trained=80 + 40 * number, champion=served)  # fmt: skip
+    def version(number: int, status: Status, seconds: float, metric: float, *served: Interval) -> VersionView:
+        return VersionView(
+            version=number,
+            status=status,
+            parent=number - 1 or None,
+            run=f"run-{number}",
+            created_at=at(seconds),
+            metric_name="accuracy",
+            metric=metric,
+            rows_trained=80 + 40 * number,
+            champion=served,
+        )
 
     return StoryView(
         title="The whole loop, once around",
