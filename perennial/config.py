@@ -35,7 +35,7 @@ def parse_duration(value: Any) -> Any:
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    PlainSerializer(lambda d: f"{d.total_seconds():g}s", when_used="json"),
+    PlainSerializer(lambda d: f"{d.total_seconds():.15g}s", when_used="json"),
 ]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -176,7 +176,7 @@ def load_model(name: str, folder: Path | None = None) -> ModelConfig:
         raise UnknownModel(f"no model is named {name!r}: expected one of {known}")
     try:
         config = ModelConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError) as error:
+    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidModelFile(f"{path.name} cannot be used: {error}") from error
     if config.name != name:
         raise InvalidModelFile(f"{path.name} is named {config.name!r}: expected {name!r}")

@@ -1,7 +1,6 @@
 """Where things lie in the two buckets: the one place that spells a key."""
 
 from datetime import date
-from pathlib import PurePosixPath
 
 INCOMING, ACCEPTED, QUARANTINE = "incoming", "accepted", "quarantine"
 
@@ -31,8 +30,8 @@ def settled(key: str, model: str, run: str, day: date | None) -> str:
     >>> settled("accepted/iris/dt=2026-01-02/run-1/a/x.csv", "iris", "run-1", None)
     'quarantine/iris/run-1/a/x.csv'
     """
-    parts = PurePosixPath(key).parts
-    name = parts[parts.index(run) + 1 :] if run in parts else parts[2:]
+    area, *parts = key.split("/")  # not as a path: S3 knows a//b and a/./b from a/b
+    name = parts[{ACCEPTED: 3, QUARANTINE: 2}.get(area, 1) :]
     return f"{accepted(model, day) if day else quarantine(model)}{run}/{'/'.join(name)}"
 
 

@@ -29,7 +29,11 @@ def decide(evidence: Evidence, policy: RetrainPolicy, now: datetime) -> Decision
     causes = _causes(evidence)
     held = _obstacles(evidence, policy, now)
     if not evidence.data.valid:
-        return _decision("skip", ["the data is not valid, and bad data never trains"], causes)
+        return _decision(
+            "skip",
+            ["the data is not valid, and bad data never trains"],
+            [f"retrain: {cause}" for cause in causes],
+        )
     if not causes:
         return _quiet(evidence)
     if held:

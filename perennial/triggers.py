@@ -27,8 +27,11 @@ def read_trigger(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
     }
     reader = readers.get(str(event.get("source", "")), _on_demand)
     try:
-        return reader(event, at)
-    except (KeyError, TypeError, IndexError, ValueError) as error:
+        model, trigger = reader(event, at)
+        if not isinstance(model, str):
+            raise TypeError(f"the model's name is {model!r}: expected text")
+        return model, trigger
+    except (AttributeError, KeyError, TypeError, IndexError, ValueError) as error:
         raise UnreadableTrigger(
             "the event that started the run is none of the four triggers: expected an S3 'Object Created' "
             'event, a CloudWatch alarm state change, a schedule, or {"model": …, "reason": …}; '
@@ -38,10 +41,10 @@ def read_trigger(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
 
 def _upload(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
     key = event["detail"]["object"]["key"]  # EventBridge does not encode keys
-    area, model, file = key.split("/", 2)
-    if area != layout.INCOMING or not file:
+    parts = key.split("/", 2)
+    if len(parts) < 3 or parts[0] != layout.INCOMING:
         raise ValueError(f"{key} does not lie under {layout.INCOMING}/<model>/")
-    return model, Trigger(kind="upload", reason=f"{file} was uploaded", at=at, key=key)
+    return parts[1], Trigger(kind="upload", reason=f"{parts[2] or 'a folder'} was uploaded", at=at, key=key)
 
 
 def _alarm(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
@@ -63,7 +66,5 @@ def _schedule(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
 
 
 def _on_demand(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
-    model, reason = event["model"], event.get("reason") or "asked for"
-    if not isinstance(model, str) or not isinstance(reason, str):
-        raise TypeError("model and reason must be text")
-    return model, Trigger(kind="on_demand", reason=reason, at=at, force=bool(event.get("force", False)))
+    reason = event.get("reason") or "asked for"
+    return event["model"], Trigger(kind="on_demand", reason=reason, at=at, force=event.get("force", False))

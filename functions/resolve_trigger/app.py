@@ -1,6 +1,7 @@
 """Resolve Trigger: make one request of any trigger, claim its batch, take the model's lock."""
 
 from hashlib import sha256
+from itertools import islice
 
 from perennial import layout
 from perennial.aws.handler import name_model, task
@@ -35,6 +36,8 @@ def handler(request: ResolveTriggerInput, services: Services) -> Request:
             objects=0,
         )
 
+    if trigger.key and _is_folder(trigger.key):
+        return nothing(f"{trigger.key} is a folder: no data arrived")
     if trigger.key and services.data.head(trigger.key) is None:
         return nothing(f"duplicate: another run has already taken {trigger.key}")
     holder = services.lock.acquire(model, request.run, request.started_at)
@@ -63,8 +66,9 @@ def handler(request: ResolveTriggerInput, services: Services) -> Request:
 
 def _incoming(request: ResolveTriggerInput, model: str, services: Services) -> Manifest | None:
     """All that has arrived and no other run has taken: also what an earlier run had to leave behind."""
-    found = [services.data.head(item.key) for item in services.data.list(layout.incoming(model))]
-    objects = [item for item in found if item is not None][:BATCH_OBJECTS]
+    arrived = (item.key for item in services.data.list(layout.incoming(model)) if not _is_folder(item.key))
+    pinned = (services.data.head(key) for key in islice(arrived, BATCH_OBJECTS))
+    objects = [item for item in pinned if item is not None]
     taken = services.claims.take(model, request.run, objects, request.started_at)
     return _manifest(request, model, "incoming", taken) if taken else None
 
@@ -87,6 +91,11 @@ def _manifest(request: ResolveTriggerInput, model: str, kind: str, objects: list
     return Manifest.model_validate(
         {"run": request.run, "model": model, "kind": kind, "objects": tuple(objects)}
     )
+
+
+def _is_folder(key: str) -> bool:
+    """Is it the empty object that S3's console makes for a folder?"""
+    return key.endswith("/")
 
 
 def _nothing_new(trigger: Trigger, champion: int | None) -> str:
