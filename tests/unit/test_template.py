@@ -1,0 +1,310 @@
+"""What template.yaml promises: above all what the embedded AWS accepts and silently drops."""
+
+import json
+import re
+import tomllib
+from typing import Any
+
+import pytest
+
+from tests.unit.template_file import (
+    DEFINITION_TEXT,
+    RESOURCES,
+    ROLES,
+    ROOT,
+    TEMPLATE,
+    actions,
+    as_list,
+    of_type,
+    properties,
+    references,
+    statements,
+)
+
+OUTPUTS = {"DataBucketName", "ArtifactBucketName", "TableName", "StateMachineArn", "TopicArn"}
+BUCKETS = of_type("AWS::S3::Bucket")
+TARGETS = [
+    *(
+        pytest.param(target, id=name)
+        for name in of_type("AWS::Events::Rule")
+        for target in properties(name)["Targets"]
+    ),
+    *(pytest.param(properties(name)["Target"], id=name) for name in of_type("AWS::Scheduler::Schedule")),
+]
+
+
+# data
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_is_versioned_encrypted_private_and_owned(name: str) -> None:
+    own = properties(name)
+    (rule,) = own["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert own["VersioningConfiguration"] == {"Status": "Enabled"}
+    assert own["PublicAccessBlockConfiguration"] == {
+        "BlockPublicAcls": True,
+        "BlockPublicPolicy": True,
+        "IgnorePublicAcls": True,
+        "RestrictPublicBuckets": True,
+    }
+    assert own["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_refuses_requests_without_tls(name: str) -> None:
+    (policy,) = (p for p in of_type("AWS::S3::BucketPolicy") if properties(p)["Bucket"] == {"Ref": name})
+    (deny,) = (s for s in statements(policy) if s["Sid"] == "TlsOnly")
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:*")
+    assert deny["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+    assert deny["Resource"] == [{"Fn::GetAtt": [name, "Arn"]}, {"Fn::Sub": f"${{{name}.Arn}}/*"}]
+
+
+@pytest.mark.parametrize("name", BUCKETS)
+def test_a_bucket_forgets_replaced_versions_and_broken_uploads(name: str) -> None:
+    rules = {rule["Id"]: rule for rule in properties(name)["LifecycleConfiguration"]["Rules"]}
+    old = rules["replaced-versions"]
+    assert old["Status"] == "Enabled"
+    assert "Prefix" not in old
+    assert old["NoncurrentVersionExpiration"]["NoncurrentDays"] == {"Ref": "ArtifactRetentionDays"}
+    assert old["AbortIncompleteMultipartUpload"]["DaysAfterInitiation"] >= 1
+
+
+def test_only_the_documents_of_runs_expire() -> None:
+    expiring = {
+        (name, rule.get("Prefix"))
+        for name in BUCKETS
+        for rule in properties(name)["LifecycleConfiguration"]["Rules"]
+        if "ExpirationInDays" in rule
+    }
+    assert expiring == {("ArtifactBucket", "runs/")}
+
+
+def test_the_data_bucket_tells_eventbridge() -> None:
+    configuration = properties("DataBucket")["NotificationConfiguration"]
+    assert configuration == {"EventBridgeConfiguration": {"EventBridgeEnabled": True}}
+
+
+def test_only_the_trainer_writes_models() -> None:
+    (deny,) = (s for s in statements("ArtifactBucketPolicy") if s["Sid"] == "OnlyTheTrainerWritesModels")
+    assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
+    assert {"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"} <= set(deny["Action"])
+    assert deny["Resource"] == {"Fn::Sub": "${ArtifactBucket.Arn}/models/*"}
+    assert deny["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": ["TrainerRole", "Arn"]}}}
+    writers = {
+        role
+        for role in ROLES
+        for statement in statements(role)
+        if "s3:PutObject" in as_list(statement["Action"])
+        and {"Fn::Sub": "${ArtifactBucket.Arn}/models/*"} in as_list(statement["Resource"])
+    }
+    assert writers == {"TrainerRole"}
+
+
+def test_the_table_is_recoverable_encrypted_protected_and_forgets() -> None:
+    table = properties("Table")
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+    assert table["DeletionProtectionEnabled"] is True
+
+
+def test_the_table_has_the_keys_that_the_library_uses() -> None:
+    table = properties("Table")
+
+    def keys(schema: list[dict[str, str]]) -> dict[str, str]:
+        return {item["KeyType"]: item["AttributeName"] for item in schema}
+
+    assert keys(table["KeySchema"]) == {"HASH": "pk", "RANGE": "sk"}
+    (index,) = table["GlobalSecondaryIndexes"]
+    assert (index["IndexName"], index["Projection"]) == ("by_model", {"ProjectionType": "ALL"})
+    assert keys(index["KeySchema"]) == {"HASH": "model", "RANGE": "started_at"}
+
+
+@pytest.mark.parametrize("name", [*BUCKETS, "Table"])
+def test_data_outlives_the_stack(name: str) -> None:
+    assert RESOURCES[name]["DeletionPolicy"] == "Retain"
+    assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+
+
+# notifications
+
+
+def test_alarms_can_publish_to_the_encrypted_topic() -> None:
+    assert properties("Topic")["KmsMasterKeyId"] == {"Fn::GetAtt": ["TopicKey", "Arn"]}
+    assert properties("TopicKey")["EnableKeyRotation"] is True
+    for policy, needed in (
+        ("TopicKey", {"kms:Decrypt", "kms:GenerateDataKey*"}),
+        ("TopicPolicy", {"sns:Publish"}),
+    ):
+        (allow,) = (s for s in statements(policy) if s["Sid"] == "AlarmsMayPublish")
+        assert allow["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
+        assert set(as_list(allow["Action"])) == needed
+        assert allow["Condition"] == {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+@pytest.mark.parametrize(
+    ("name", "protocol", "parameter"),
+    [
+        ("EmailSubscription", "email", "NotificationEmail"),
+        ("PhoneSubscription", "sms", "NotificationPhone"),
+    ],
+)
+def test_a_subscription_exists_only_when_somebody_is_named(name: str, protocol: str, parameter: str) -> None:
+    assert properties(name)["Protocol"] == protocol
+    assert properties(name)["Endpoint"] == {"Ref": parameter}
+    assert TEMPLATE["Parameters"][parameter]["Default"] == ""
+    condition = TEMPLATE["Conditions"][RESOURCES[name]["Condition"]]
+    assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
+
+
+# workflow and triggers
+
+
+def test_the_workflow_is_logged_whole_and_traced() -> None:
+    machine = properties("StateMachine")
+    assert machine["Type"] == "STANDARD"
+    assert machine["Tracing"] == {"Enabled": True}
+    assert (machine["Logging"]["Level"], machine["Logging"]["IncludeExecutionData"]) == ("ALL", True)
+    (destination,) = machine["Logging"]["Destinations"]
+    assert destination["CloudWatchLogsLogGroup"]["LogGroupArn"] == {"Fn::GetAtt": ["StateMachineLogs", "Arn"]}
+
+
+def test_the_workflow_is_given_every_name_it_uses_and_no_other() -> None:
+    given = properties("StateMachine")["DefinitionSubstitutions"]
+    assert set(given) == set(re.findall(r"\$\{(\w+)\}", DEFINITION_TEXT))
+    for name, value in given.items():
+        if name.endswith("FunctionArn"):
+            assert value == {"Fn::GetAtt": [name.removesuffix("Arn"), "Arn"]}
+
+
+def test_the_workflow_may_do_what_its_states_do_and_no_more() -> None:
+    tasks = re.findall(r'"arn:aws:states:::([^"]+)"', DEFINITION_TEXT)
+    needed = set()
+    for task in tasks:
+        service, action = task.removeprefix("aws-sdk:").removesuffix(".waitForTaskToken").split(":")
+        needed.add(f"{service}:{action[0].upper()}{action[1:]}")
+    needed = (needed - {"lambda:Invoke"}) | {"lambda:InvokeFunction"}
+    plumbing = {action for action in actions("StateMachineRole") if action.split(":")[0] in {"logs", "xray"}}
+    assert actions("StateMachineRole") - plumbing == needed | {"kms:Decrypt", "kms:GenerateDataKey"}
+
+
+def test_the_workflow_invokes_its_functions_and_no_other() -> None:
+    (invoke,) = (s for s in statements("StateMachineRole") if s["Action"] == "lambda:InvokeFunction")
+    invoked = set(re.findall(r"\$\{(\w+Function)Arn\}", DEFINITION_TEXT))
+    assert set(references(invoke["Resource"])) == invoked
+
+
+def test_the_workflow_ends_only_instances_of_this_stack() -> None:
+    (end,) = (s for s in statements("StateMachineRole") if s["Action"] == "ec2:TerminateInstances")
+    assert end["Condition"] == {
+        "StringEquals": {"aws:ResourceTag/perennial:stack": {"Ref": "AWS::StackName"}}
+    }
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_a_trigger_is_retried_and_then_kept(target: dict[str, Any]) -> None:
+    assert target["DeadLetterConfig"] == {"Arn": {"Fn::GetAtt": ["DeadLetters", "Arn"]}}
+    assert 1 <= target["RetryPolicy"]["MaximumRetryAttempts"] <= 185
+    assert 60 <= target["RetryPolicy"]["MaximumEventAgeInSeconds"] <= 86400
+
+
+def test_the_dead_letter_queue_takes_what_the_triggers_send() -> None:
+    queue = properties("DeadLetters")
+    assert queue["SqsManagedSseEnabled"] is True
+    assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
+    (allow,) = (s for s in statements("DeadLettersPolicy") if s["Effect"] == "Allow")
+    assert allow["Principal"] == {"Service": "events.amazonaws.com"}
+    assert set(references(allow["Condition"])) == set(of_type("AWS::Events::Rule"))
+    role = properties("Schedule")["Target"]["RoleArn"]["Fn::GetAtt"][0]
+    assert "sqs:SendMessage" in actions(role)
+
+
+def test_the_schedule_waits_to_be_switched_on() -> None:
+    schedule = properties("Schedule")
+    assert schedule["ScheduleExpression"] == {"Ref": "ScheduleExpression"}
+    assert schedule["State"] == {"Ref": "ScheduleState"}
+    assert schedule["FlexibleTimeWindow"] == {"Mode": "OFF"}
+    assert TEMPLATE["Parameters"]["ScheduleState"]["Default"] == "DISABLED"
+    event = json.loads(schedule["Target"]["Input"]["Fn::Sub"].replace("${ScheduledModel}", "iris"))
+    assert event == {
+        "source": "perennial.schedule",
+        "model": "iris",
+        "time": "<aws.scheduler.scheduled-time>",
+    }
+
+
+def test_the_rules_listen_to_uploads_alarms_and_lost_instances() -> None:
+    def heard(name: str) -> dict[str, Any]:
+        pattern: dict[str, Any] = properties(name)["EventPattern"]
+        return pattern
+
+    upload = heard("UploadRule")["detail"]
+    assert upload == {
+        "bucket": {"name": [{"Ref": "DataBucket"}]},
+        "object": {"key": [{"prefix": "incoming/"}]},
+    }
+    alarm = heard("AlarmRule")["detail"]
+    assert alarm == {
+        "alarmName": [{"prefix": {"Fn::Sub": "${AWS::StackName}/retrain/"}}],
+        "state": {"value": ["ALARM"]},
+    }
+    assert "terminated" in heard("InstanceRule")["detail"]["state"]
+    permission = properties("InstanceRulePermission")
+    assert permission["SourceArn"] == {"Fn::GetAtt": ["InstanceRule", "Arn"]}
+
+
+# watching
+
+
+@pytest.mark.parametrize("name", of_type("AWS::CloudWatch::Alarm"))
+def test_an_alarm_tells_the_topic_and_says_what_it_means(name: str) -> None:
+    own = properties(name)
+    assert own["AlarmActions"] == [{"Ref": "Topic"}]
+    assert own["AlarmDescription"]
+    assert own["TreatMissingData"] == "notBreaching"
+    assert own["AlarmName"]["Fn::Sub"].startswith("${AWS::StackName}/operations/")
+
+
+def test_what_the_embedded_aws_cannot_take_stands_under_a_condition() -> None:
+    queries = [name for name in of_type("AWS::CloudWatch::Alarm") if "Metrics" in properties(name)]
+    assert queries
+    assert all(RESOURCES[name].get("Condition") == "OnAws" for name in queries)
+    assert TEMPLATE["Conditions"]["OnAws"] == {"Fn::Equals": [{"Ref": "Platform"}, "aws"]}
+    assert TEMPLATE["Parameters"]["Platform"]["Default"] == "aws"
+
+
+def test_the_errors_of_every_function_are_counted() -> None:
+    watched = set(references(properties("FunctionErrorsAlarm")["Metrics"]))
+    assert watched == set(of_type("AWS::Serverless::Function"))
+
+
+def test_the_dashboard_is_json_and_shows_every_outcome() -> None:
+    body = properties("Dashboard")["DashboardBody"]["Fn::Sub"]
+    assert set(references({"Fn::Sub": body})) <= set(RESOURCES)
+    widgets = json.loads(body)["widgets"]
+    places = [(w["x"], w["y"]) for w in widgets]
+    assert len(set(places)) == len(places)
+    titles = {w["properties"]["title"] for w in widgets}
+    assert {"Runs by outcome", "Drift score", "Rows per batch", "Seconds of training"} <= titles
+    for metric in ("Skipped", "Quarantined", "Promoted", "Rejected", "RolledBack", "Failed"):
+        assert f'MetricName="Runs{metric}"' in body.replace("\\", "")
+
+
+# deployment
+
+
+def test_the_outputs_are_those_that_the_command_line_reads() -> None:
+    assert set(TEMPLATE["Outputs"]) == OUTPUTS
+
+
+def test_the_local_environment_differs_only_where_it_must() -> None:
+    config = tomllib.loads((ROOT / "samconfig.toml").read_text("utf-8"))
+    default, local = config["default"], config["local"]
+    assert "Platform=local" in local["deploy"]["parameters"]["parameter_overrides"]
+    assert not any("Platform" in item for item in default["deploy"]["parameters"]["parameter_overrides"])
+    assert default["deploy"]["parameters"]["confirm_changeset"] is True
+    assert local["deploy"]["parameters"]["confirm_changeset"] is False
+    assert default["build"] == local["build"]
+    assert default["build"]["parameters"]["build_in_source"] is True  # layers/Makefile needs the repository
