@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _NOUNS = {
-    "number": "numbers",
-    "boolean": "true or false",
-    "datetime": "date-times",
-    "category": "text",
-    "text": "text",
+    "number": ("a number", "numbers"),
+    "boolean": ("true or false", "true or false"),
+    "datetime": ("a date-time", "date-times"),
+    "category": ("text", "text"),
+    "text": ("text", "text"),
 }
 
 
@@ -227,7 +227,7 @@ def _column_problems(name: str, cleaned: Cleaned, config: ModelConfig) -> Iterat
 def _wrong_words(rule: str, bad: BadValues, rows: int, column: Column) -> str:
     of = _of(bad.rows, rows)
     if rule == "type":
-        return f"{of} not {_NOUNS[column.type]} (first: {bad.first})"
+        return f"{of} not {_NOUNS[column.type][bad.rows != 1]} (first: {bad.first})"
     if rule == "range":
         low = "any" if column.min is None else f"{column.min:g}"
         high = "any" if column.max is None else f"{column.max:g}"

@@ -106,7 +106,9 @@ def _largest_change(reference: CategoryColumn, current: CategoryColumn) -> str:
     names = [*reference.levels, "levels the reference has not"]
     before = np.array([*reference.counts, reference.other]) / reference.count
     now = np.array([*current.counts, current.other]) / current.count
-    most = int(np.abs(now - before).argmax())
+    change = np.abs(now - before)
+    newcomers = current.other > 0 and change[-1] >= change.max() / 2  # new levels say more than shares
+    most = len(names) - 1 if newcomers else int(change.argmax())
     unseen = ", ".join(level for level, _ in current.unseen[:3])
     named = f" ({unseen})" if most == len(names) - 1 and unseen else ""
     return f"{names[most]}{named} {before[most]:.0%} → {now[most]:.0%}"

@@ -16,7 +16,7 @@ from scipy.special import gammaln, ndtr, ndtri
 
 from perennial.columns import Floats
 
-_EXACT_BELOW = 20.0
+_EXACT_BELOW = 100.0  # expected successes or failures in the smaller sample
 
 
 def p_greater(successes: int, n: int, others: int, m: int) -> float:

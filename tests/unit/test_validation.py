@@ -66,7 +66,7 @@ def test_a_sound_batch_passes() -> None:
             {"petal_width": some(column("petal_width"), "n/a", 61)},
             "type",
             61,
-            "column petal_width: 61 of 120 values is not numbers (first: 'n/a'); at most 5 % may be",
+            "column petal_width: 61 of 120 values are not numbers (first: 'n/a'); at most 5 % may be",
         ),
         (
             {"petal_width": some(column("petal_width"), "31", 7)},
@@ -180,7 +180,7 @@ def test_a_few_wrong_values_are_nulled_and_their_rows_kept() -> None:
     assert "extra" not in result.table.column_names
     assert result.warnings == (
         "column extra is not in the model file: it was left out",
-        "column petal_width: 1 of 120 values is not numbers (first: 'n/a'); they count as missing",
+        "column petal_width: 1 of 120 values is not a number (first: 'n/a'); they count as missing",
         "column petal_width: 1 of 120 values is outside 0 to 30 (first: 99.0); they count as missing",
         (
             "column species: 3 of 120 values are none of the levels setosa, versicolor, virginica "
@@ -202,7 +202,7 @@ def test_where_nothing_may_be_missing_nothing_may_be_wrong() -> None:
     columns["petal_width"]["nullable"] = False
     result = validate(batch(petal_width=some(column("petal_width"), "?", 1)), changed(columns=columns))
     assert result.reasons == [
-        "column petal_width: 1 of 120 values is not numbers (first: '?'); none may be",
+        "column petal_width: 1 of 120 values is not a number (first: '?'); none may be",
     ]
 
 
