@@ -35,12 +35,16 @@ _CAUSE_LIMIT = 32_000  # Step Functions takes 32,768 characters
 logger = Logger(service="perennial-trainer")
 
 
-def main(leave: Callable[[int], object] = os._exit, interval: float = INTERVAL) -> int:
+def main(
+    services: Services | None = None,
+    leave: Callable[[int], object] = os._exit,
+    interval: float = INTERVAL,
+) -> int:
     """Do the job and answer the run's callback; returns the exit code.
 
     `leave` ends the process from the heartbeat's thread, in the middle of whatever the estimator does.
     """
-    services = Services(Settings.from_environment())
+    services = services or Services(Settings.from_environment())
     try:
         me = who_am_i()
         logger.append_keys(run=me.run, instance=me.instance_id)

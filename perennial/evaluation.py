@@ -2,7 +2,7 @@
 
 A challenger is better only if every gate is passed:
 
-    sane        its answers are finite, of known classes, and differ where the labels do; else no more is asked
+    sane        its answers are finite, of known classes, and differ where labels do; else no more is asked
     better      the primary metric is higher on all holdout rows, by a one-sided paired test
     remembers   on rows known before this run's batch it loses no more than the margin
 

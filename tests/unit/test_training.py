@@ -1,5 +1,8 @@
 """Training: what the schema makes of columns, who may learn from which rows, and errors by name."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 
 from perennial.artifacts import digest, dump, load
 from perennial.config import Column, Estimator, ModelConfig, RetrainPolicy
+from perennial.dataset import frame_to_csv
 from perennial.errors import InvalidModelFile, NoTrainingData, TrainingFailed
 from perennial.holdout import holdout_mask
 from perennial.metrics import ask
@@ -154,6 +158,39 @@ def test_rows_without_a_label_and_repeated_rows_are_dropped() -> None:
     parts = split(pd.concat([frame, twice, unlabelled, misspelt], ignore_index=True), config())
     assert len(parts.training) + len(parts.holdout) == 120
     assert not parts.training["recent"].any()  # the first of equal rows stays
+
+
+WITHOUT_ARROW = """
+import sys
+from pathlib import Path
+class NoArrow:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == "pyarrow":
+            raise ModuleNotFoundError(name, name=name)
+sys.meta_path.insert(0, NoArrow())
+from perennial.artifacts import digest, load
+from perennial.config import ModelConfig
+from perennial.dataset import read_sample
+from perennial.metrics import ask
+folder = Path(sys.argv[1])
+config = ModelConfig.model_validate_json((folder / "config").read_text())
+body = (folder / "model").read_bytes()
+answers = ask(load(body, digest(body)), read_sample((folder / "rows").read_bytes(), config), config)
+print(",".join(answers.predicted))
+"""
+
+
+def test_a_model_trained_beside_pyarrow_answers_the_same_without_it(tmp_path: Path) -> None:
+    """Evaluate Challenger has no pyarrow, with which pandas would keep strings in another type."""
+    model, rows = train(fruit(), config()).pipeline, fruit(40, seed=8)
+    (tmp_path / "model").write_bytes(dump(model))
+    (tmp_path / "rows").write_bytes(frame_to_csv(rows))
+    (tmp_path / "config").write_text(config().model_dump_json(by_alias=True))
+    there = subprocess.run(
+        [sys.executable, "-c", WITHOUT_ARROW, str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert there.returncode == 0, there.stderr
+    assert there.stdout.strip().split(",") == ask(model, rows, config()).predicted.tolist()
 
 
 @pytest.mark.parametrize(
