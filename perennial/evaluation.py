@@ -199,9 +199,9 @@ def _metrics(match: _Match, recent: Mask) -> dict[str, float]:
 
 
 def _summary(match: _Match, gates: list[Gate]) -> str:
-    """The one sentence that decided: the first gate that failed, else what was won."""
+    """The one sentence that decided: the last gate that failed (forgetting says most), else what was won."""
     failed = [gate for gate in gates if not gate.passed]
-    return failed[0].sentence if failed else f"{_compare(match)} (p = {_p(match.test())})"
+    return failed[-1].sentence if failed else f"{_compare(match)} (p = {_p(match.test())})"
 
 
 def _compare(match: _Match) -> str:

@@ -130,6 +130,13 @@ def test_forgetting_beyond_chance_makes_the_batch_suspect() -> None:
     assert found.metrics["challenger.recent.accuracy"] == 1.0
 
 
+def test_forgetting_is_the_reason_named_even_where_nothing_was_won() -> None:
+    found = judged(right_except(range(60, 75)), right_except(range(12)), recent=40)
+    assert found.batch_suspect
+    assert "known before" in found.summary
+    assert any("too little to tell from chance" in reason for reason in found.reasons)
+
+
 def test_being_bad_on_the_batch_alone_does_not_make_it_suspect() -> None:
     found = judged(right_except(range(60, 100)), right_except(range(60, 100)), recent=40)
     assert not found.better
