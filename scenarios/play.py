@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from perennial.aws import facts
 from perennial.aws.clients import client
 from perennial.config import load_model
+from perennial.contracts import Outcome
 from perennial.report.page import render
 from perennial.report.views import RunView, StoryView
 from scenarios.stack import DeployedStack
@@ -23,7 +24,7 @@ class Watcher(Protocol):
     def state(self, name: str) -> None:
         """The run has entered a state."""
 
-    def done(self, outcome: str, reason: str) -> None:
+    def done(self, outcome: Outcome, reason: str, expected: Outcome | None = None) -> None:
         """The run has ended."""
 
 
@@ -34,7 +35,7 @@ def play(stack: DeployedStack, step: Step, watcher: Watcher) -> RunView:
     run = stack.new_run(known)
     stack.follow(run, _entered(stack, step, watcher.state), FOLLOW)
     view = facts.run_view(stack.services, run, name=step.name, title=step.title, expected=step.expected)
-    watcher.done(view.outcome, view.reason)
+    watcher.done(view.outcome, view.reason, view.expected)
     return view
 
 

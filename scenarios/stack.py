@@ -49,15 +49,13 @@ class DeployedStack:
     def let_schedule_fire(self) -> None:
         """Enable the stack's own schedule for a moment from now."""
         scheduler = client("scheduler")
-        found = scheduler.get_schedule(Name=f"{self.name}-schedule")
-        settings = {
-            name: found[name]
-            for name in ("Name", "GroupName", "FlexibleTimeWindow", "Target", "ActionAfterCompletion")
-            if name in found
-        }
+        names = [item["Name"] for item in scheduler.list_schedules()["Schedules"]]
+        schedules = [scheduler.get_schedule(Name=name) for name in names]
+        (ours,) = [item for item in schedules if item["Target"]["Arn"] == self.services.workflow.arn]
+        kept = {name: ours[name] for name in ("Name", "FlexibleTimeWindow", "Target")}
         soon = datetime.now(UTC) + timedelta(seconds=1)
         scheduler.update_schedule(
-            **settings, ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})", State="ENABLED"
+            **kept, ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})", State="ENABLED"
         )
 
     def start_by_hand(self, reason: str, *, force: bool = False) -> None:

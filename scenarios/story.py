@@ -28,7 +28,7 @@ def _stable(stack: DeployedStack) -> None:
 
 
 def _drifted(stack: DeployedStack) -> None:
-    stack.upload_frame("rainy-season.csv", iris.season("rainy", rows=120, seed=3, scale=1.6))
+    stack.upload_frame("rainy-season.csv", iris.season("rainy", rows=120, seed=3, scale=2.0))
 
 
 def _broken(stack: DeployedStack) -> None:
@@ -36,7 +36,7 @@ def _broken(stack: DeployedStack) -> None:
 
 
 def _mislabelled(stack: DeployedStack) -> None:
-    stack.upload_frame("wrong-labels.csv", iris.mislabelled(iris.season("labels", rows=120, seed=5)))
+    stack.upload_frame("wrong-labels.csv", iris.mislabelled(iris.season("labels", rows=240, seed=5)))
 
 
 def _dry(stack: DeployedStack) -> None:

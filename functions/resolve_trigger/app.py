@@ -5,6 +5,7 @@ from itertools import islice
 
 from perennial import layout
 from perennial.aws.handler import name_model, task
+from perennial.aws.objects import is_folder
 from perennial.aws.wiring import Services
 from perennial.config import load_model, model_names
 from perennial.contracts import Manifest, Request, ResolveTriggerInput, StoredObject, Trigger
@@ -36,7 +37,7 @@ def handler(request: ResolveTriggerInput, services: Services) -> Request:
             objects=0,
         )
 
-    if trigger.key and _is_folder(trigger.key):
+    if trigger.key and is_folder(trigger.key):
         return nothing(f"{trigger.key} is a folder: no data arrived")
     if trigger.key and services.data.head(trigger.key) is None:
         return nothing(f"duplicate: another run has already taken {trigger.key}")
@@ -66,8 +67,8 @@ def handler(request: ResolveTriggerInput, services: Services) -> Request:
 
 def _incoming(request: ResolveTriggerInput, model: str, services: Services) -> Manifest | None:
     """All that has arrived and no other run has taken: also what an earlier run had to leave behind."""
-    arrived = (item.key for item in services.data.list(layout.incoming(model)) if not _is_folder(item.key))
-    pinned = (services.data.head(key) for key in islice(arrived, BATCH_OBJECTS))
+    arrived = islice(services.data.list(layout.incoming(model)), BATCH_OBJECTS)
+    pinned = (services.data.head(item.key) for item in arrived)
     objects = [item for item in pinned if item is not None]
     taken = services.claims.take(model, request.run, objects, request.started_at)
     return _manifest(request, model, "incoming", taken) if taken else None
@@ -91,11 +92,6 @@ def _manifest(request: ResolveTriggerInput, model: str, kind: str, objects: list
     return Manifest.model_validate(
         {"run": request.run, "model": model, "kind": kind, "objects": tuple(objects)}
     )
-
-
-def _is_folder(key: str) -> bool:
-    """Is it the empty object that S3's console makes for a folder?"""
-    return key.endswith("/")
 
 
 def _nothing_new(trigger: Trigger, champion: int | None) -> str:

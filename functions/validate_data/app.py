@@ -47,14 +47,14 @@ def handler(request: ValidateDataInput, services: Services) -> DataSummary:
 
 
 def _read(manifest: Manifest, config: ModelConfig, services: Services) -> Validation:
-    tables = {}
+    tables = []
     with TemporaryDirectory() as folder:
         for number, item in enumerate(manifest.objects):
             path = Path(folder) / str(number)
             services.data.download(item.key, path, item.version_id)
-            tables[item.key] = read_table(path, item.key)
+            tables.append(read_table(path, item.key))
             path.unlink()
-        return validate(combine_tables(tables, config), config)
+        return validate(combine_tables(tables), config)
 
 
 def _baseline(request: ValidateDataInput, services: Services) -> Profile | None:
