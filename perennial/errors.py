@@ -18,6 +18,7 @@ PerennialError
 │   ├── CapacityUnavailable
 │   ├── TrainerLost
 │   └── SpotInterrupted
+├── ServiceRefused            AWS refused a call and would refuse it again; what was done before it stays
 ├── Conflict                  somebody else was first; nothing was written
 │   ├── AliasMoved
 │   └── CallbackExpired
@@ -95,6 +96,10 @@ class TrainerLost(Retryable):
 
 class SpotInterrupted(Retryable):
     """EC2 took the spot instance back. The run trains again."""
+
+
+class ServiceRefused(PerennialError):
+    """AWS refused a call and would again: a missing permission, a missing object. The champion serves on."""
 
 
 class Conflict(PerennialError):

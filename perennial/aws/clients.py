@@ -10,7 +10,7 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as AwsConnectionError
 
-from perennial.errors import ServiceUnavailable
+from perennial.errors import ServiceRefused, ServiceUnavailable
 
 _THROTTLED = {
     "Throttling",
@@ -26,7 +26,9 @@ _THROTTLED = {
     "InternalServerError",
     "InternalFailure",
     "TransactionInProgressException",
+    "TransactionConflictException",
 }
+_CANCELLED = {"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"}
 
 
 @cache
@@ -45,16 +47,23 @@ def error_code(error: ClientError) -> str:
 
 @contextmanager
 def naming_outages() -> Iterator[None]:
-    """Give what AWS could not do *just now* the one name that the state machine retries.
+    """Give every refusal of AWS a name of ours; any other error passes.
 
-    Raises ServiceUnavailable for throttling, 5xx answers and broken connections; lets any other error pass.
+    Raises ServiceUnavailable, which the state machine retries, for throttling, a transaction in another's
+    way, 5xx answers and broken connections, and ServiceRefused for whatever would fail again.
     """
     try:
         yield
     except ClientError as error:
-        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        if status >= 500 or error_code(error) in _THROTTLED:
+        if _passes(error):
             raise ServiceUnavailable(f"AWS could not answer for a moment: {error}") from error
-        raise
+        raise ServiceRefused(f"AWS refused a call: {error}") from error
     except (AwsConnectionError, HTTPClientError) as error:
         raise ServiceUnavailable(f"AWS could not be reached: {error}") from error
+
+
+def _passes(error: ClientError) -> bool:
+    """May the same call succeed a little later?"""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    reasons = {reason.get("Code") for reason in error.response.get("CancellationReasons", ())}
+    return status >= 500 or error_code(error) in _THROTTLED or bool(reasons & _CANCELLED)

@@ -32,18 +32,21 @@ def task[C: Contract](
     """Make a Lambda handler of a function from one contract to another.
 
     The handler raises InvalidRequest when the event is not what the contract says, ServiceUnavailable when
-    AWS could not answer for a moment, and whatever PerennialError the function raises.
+    AWS could not answer for a moment, ServiceRefused when it refused, and whatever PerennialError the
+    function raises.
     """
 
     def decorate(function: Callable[[C, Services], Contract]) -> Handler:
         @logger.inject_lambda_context(clear_state=True)
         @tracer.capture_lambda_handler(capture_response=False)
-        @metrics.log_metrics
         def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-            request = _read(contract, event)
-            _speak_of(request)
-            with naming_outages():
-                answer = function(request, services()).model_dump(mode="json")
+            try:
+                request = _read(contract, event)
+                _speak_of(request)
+                with naming_outages():
+                    answer = function(request, services()).model_dump(mode="json")
+            finally:
+                _publish_metrics()
             logger.info("done", extra={"answer": answer})
             return answer
 
@@ -55,6 +58,14 @@ def task[C: Contract](
 def measure(name: str, value: float, unit: MetricUnit = MetricUnit.Count) -> None:
     """Add one metric of the model at hand to this invocation's EMF line."""
     metrics.add_metric(name=name, unit=unit, value=value)
+
+
+def _publish_metrics() -> None:
+    # Powertools' own decorator warns where there are none, and then keeps the model for the next invocation
+    if metrics.metric_set:
+        metrics.flush_metrics()
+    else:
+        metrics.clear_metrics()
 
 
 def _read[C: Contract](contract: type[C], event: dict[str, Any]) -> C:

@@ -112,7 +112,8 @@ class Lock:
         except ClientError as error:
             if not refused(error):
                 raise
-            return self.holder(model)
+            # released between the refusal and this look: then it can be had
+            return self.holder(model) or self._put(model, run, now, dead)
         return None
 
     def holder(self, model: str) -> str | None:

@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError
 
 from perennial.aws.clients import error_code
 from perennial.contracts import Artifact, StoredObject
+from perennial.errors import ServiceRefused
 
 
 class Bucket:
@@ -49,12 +50,16 @@ class Bucket:
         self._client.download_file(self.name, key, str(path), ExtraArgs=_version(version_id))
 
     def list(self, prefix: str) -> Iterator[StoredObject]:
-        """Every object under a prefix, in key order, without its version."""
+        """Every object under a prefix, in key order, without its version.
+
+        The empty objects that S3's console makes for folders hold no data: they are left out.
+        """
         for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=self.name, Prefix=prefix):
             for item in page.get("Contents", []):
-                yield StoredObject(
-                    key=item["Key"], version_id=None, etag=item["ETag"].strip('"'), size=item["Size"]
-                )
+                if not is_folder(item["Key"]):
+                    yield StoredObject(
+                        key=item["Key"], version_id=None, etag=item["ETag"].strip('"'), size=item["Size"]
+                    )
 
     def head(self, key: str, version_id: str | None = None) -> StoredObject | None:
         """What is stored at a key now, with its version; None where there is nothing."""
@@ -75,7 +80,10 @@ class Bucket:
         """Move one version of an object and say where it is now; safe to repeat after a crash at any point.
 
         Only the version that was copied is deleted: a newer upload under the same key stays where it is.
+        Raises ServiceRefused where the object is neither here nor there.
         """
+        if source.key == key:
+            return source
         if self.head(source.key, source.version_id) is None:
             return self._stored(key)
         copy_source = {"Bucket": self.name, "Key": source.key, **_version(source.version_id)}
@@ -87,8 +95,13 @@ class Bucket:
     def _stored(self, key: str) -> StoredObject:
         found = self.head(key)
         if found is None:
-            raise FileNotFoundError(f"expected an object at s3://{self.name}/{key}: there is none")
+            raise ServiceRefused(f"expected an object at s3://{self.name}/{key}: there is none")
         return found
+
+
+def is_folder(key: str) -> bool:
+    """Is it the key of a folder made in S3's console, which is an empty object?"""
+    return key.endswith("/")
 
 
 def _version(version_id: str | None) -> dict[str, str]:

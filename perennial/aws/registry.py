@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from perennial.aws.table import model_key, refused, version_key
-from perennial.errors import AliasMoved, VersionNotFound
+from perennial.errors import AliasMoved, Conflict, VersionNotFound
 from perennial.lineage import ChampionAlias, Status, VersionRecord
 
 _ALIAS = "alias#champion"
@@ -31,14 +31,28 @@ class Registry:
         return int(answer["Attributes"]["value"])
 
     def register(self, record: VersionRecord) -> None:
-        """Add a version. Its data objects are listed in its lineage file; here they could outgrow an item."""
-        self._table.put_item(
-            Item={
-                **version_key(record.model, record.version),
-                "status": record.status,
-                "record": record.model_copy(update={"data": ()}).model_dump_json(),
-            }
-        )
+        """Add a version. Its data objects are listed in its lineage file; here they could outgrow an item.
+
+        A second attempt at the same training replaces the first. Raises Conflict once the version has been
+        decided about: an instance that was given up may still be at work.
+        """
+        try:
+            self._table.put_item(
+                Item={
+                    **version_key(record.model, record.version),
+                    "status": record.status,
+                    "record": record.model_copy(update={"data": ()}).model_dump_json(),
+                },
+                ConditionExpression="attribute_not_exists(pk) OR #status = :candidate",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={":candidate": "candidate"},
+            )
+        except ClientError as error:
+            if not refused(error):
+                raise
+            raise Conflict(
+                f"version {record.version} of {record.model} is no candidate any more: nothing was written"
+            ) from error
 
     def version(self, model: str, version: int) -> VersionRecord:
         """One version's record. Raises VersionNotFound."""
@@ -97,10 +111,10 @@ class Registry:
 
         One transaction with the audit record: either all of it is written or nothing.
         Doing again what this very run has done already changes nothing.
-        Raises AliasMoved where the champion is no longer the expected one.
+        Raises AliasMoved where the champion is no longer the expected one, VersionNotFound where `to` or
+        `expected` was never registered.
         """
-        alias = self.champion(model)
-        if alias and alias.version == to and alias.run == run:
+        if self._is_moved(model, to, run):
             return
         try:
             self._table.meta.client.transact_write_items(
@@ -109,10 +123,21 @@ class Registry:
         except ClientError as error:
             if not refused(error):
                 raise
+            if self._is_moved(model, to, run):  # by the same call, made twice at once
+                return
+            alias = self.champion(model)
             found = alias.version if alias else None
+            if found == expected:
+                raise VersionNotFound(
+                    f"model {model} has no version {to}, or none {expected}: the champion is unchanged"
+                ) from error
             raise AliasMoved(
                 f"the champion of {model} is version {found}: expected {expected}, nothing was changed"
             ) from error
+
+    def _is_moved(self, model: str, to: int | None, run: str) -> bool:
+        alias = self.champion(model)
+        return alias is not None and (alias.version, alias.run) == (to, run)
 
     def _swap(
         self,

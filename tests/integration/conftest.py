@@ -1,0 +1,59 @@
+"""Fixtures on moto: an AWS of its own for each test, with the resources that template.yaml describes."""
+
+import os
+from collections.abc import Iterator
+from typing import Any, cast
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from perennial.aws import clients, handler
+from perennial.aws.wiring import Services, Settings
+from tests.integration import moto_support
+
+REGION = "us-east-1"
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty AWS, credentials that are none, and no client left over from another test."""
+    for name in os.environ:
+        if name.startswith("AWS_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    with mock_aws():
+        clients.client.cache_clear()
+        handler.services.cache_clear()
+        yield
+    clients.client.cache_clear()
+    handler.services.cache_clear()
+
+
+@pytest.fixture
+def table(aws: None) -> Any:
+    """The one table, with keys and index as in template.yaml."""
+    return moto_support.create_table("perennial-table")
+
+
+@pytest.fixture
+def settings(aws: None, table: Any, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The stack's resources, and the environment in which its functions find them."""
+    environment = moto_support.create_stack("perennial", table.name)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    return Settings.from_environment()
+
+
+@pytest.fixture
+def services(settings: Settings) -> Services:
+    """The adapters of the stack."""
+    return Services(settings)
+
+
+@pytest.fixture
+def executions(settings: Settings) -> moto_support.Executions:
+    """Runs that go on until they are told to end."""
+    return moto_support.Executions(cast("Any", boto3.client("stepfunctions")), settings.state_machine_arn)
