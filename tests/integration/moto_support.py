@@ -31,9 +31,9 @@ def create_stack(name: str, table: str) -> dict[str, str]:
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     waiting = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 99, "End": True}}}
     ec2 = boto3.client("ec2")
-    (image,) = ec2.describe_images(Owners=["amazon"], MaxResults=5)["Images"][:1]
+    image = ec2.register_image(Name="al2023", Architecture="x86_64", RootDeviceName="/dev/xvda")["ImageId"]
     template = ec2.create_launch_template(
-        LaunchTemplateName="trainer", LaunchTemplateData={"ImageId": image["ImageId"]}
+        LaunchTemplateName="trainer", LaunchTemplateData={"ImageId": image}
     )["LaunchTemplate"]
     subnets = ec2.describe_subnets()["Subnets"][:2]
     return {
