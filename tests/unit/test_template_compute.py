@@ -207,7 +207,7 @@ def test_the_dead_mans_switch_comes_first_and_outlasts_the_longest_training() ->
     assert lines[0] == "set -u"
     switch = re.fullmatch(r"shutdown -h \+(\d+)", lines[1])
     assert switch
-    assert lines[2] == "trap 'shutdown -h now' EXIT"
+    assert lines[2] == "trap '(report); shutdown -h now' EXIT"  # a subshell: what fails in it stops nothing
     longest = DEFINITION["States"]["Train On EC2"]["TimeoutSeconds"]
     assert int(switch[1]) * 60 >= longest
 
