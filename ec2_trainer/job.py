@@ -19,7 +19,7 @@ from perennial.artifacts import digest, dump
 from perennial.aws.objects import Bucket
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import Artifact, TrainingJob, TrainingResult
+from perennial.contracts import Artifact, Manifest, TrainingJob, TrainingResult
 from perennial.dataset import frame_to_csv
 from perennial.holdout import RECENT, dump_holdout
 from perennial.lineage import VersionRecord
@@ -39,7 +39,7 @@ def work(job: TrainingJob, services: Services, instance_id: str) -> TrainingResu
     started = time.perf_counter()
     config = load_model(job.model).model_copy(update={"seed": job.seed})
     with tempfile.TemporaryDirectory(prefix="perennial-") as scratch:
-        accepted = load_accepted(services.data, config, job.run, Path(scratch))
+        accepted = load_accepted(services.data, config, _looked_at(job, services.artifacts), Path(scratch))
     logger.info("data loaded", extra={"rows": len(accepted.frame), "objects": len(accepted.objects)})
     fitting = time.perf_counter()
     trained = train(accepted.frame, config)
@@ -57,6 +57,12 @@ def work(job: TrainingJob, services: Services, instance_id: str) -> TrainingResu
         metrics=trained.metrics,
         seconds=round(time.perf_counter() - started, 3),
     )
+
+
+def _looked_at(job: TrainingJob, bucket: Bucket) -> set[str]:
+    """Keys of the run's batch, or of the window of accepted data that it compared."""
+    manifest = Manifest.model_validate(bucket.get_json(layout.run_key(job.run, layout.MANIFEST)))
+    return {item.key for item in manifest.objects}
 
 
 def _store(

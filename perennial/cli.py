@@ -1,9 +1,10 @@
-"""`perennial`: run, status, versions, rollback. Works on AWS and on the embedded AWS alike.
+"""`perennial`: run, status, versions, rollback, approve, reject. Works on AWS and on the embedded AWS alike.
 
 Which account, region and endpoint is a matter of the usual AWS environment variables and profiles.
 """
 
 import getpass
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -20,7 +21,7 @@ from perennial.aws import history
 from perennial.aws.clients import client
 from perennial.aws.wiring import Services, Settings
 from perennial.config import load_model
-from perennial.errors import PerennialError, VersionNotFound
+from perennial.errors import ApprovalRefused, CallbackExpired, PerennialError, VersionNotFound
 
 app = typer.Typer(
     help="Keep a deployed scikit-learn model alive on AWS.",
@@ -31,6 +32,7 @@ console = Console()
 problems = Console(stderr=True)
 
 Model = Annotated[str, typer.Option("--model", "-m", help="Name of the model, as in models/<name>.yaml.")]
+Run = Annotated[str, typer.Argument(help="Name of the run.")]
 Stack = Annotated[
     str, typer.Option("--stack", envvar="PERENNIAL_STACK", help="Name of the CloudFormation stack.")
 ]
@@ -138,6 +140,32 @@ def rollback(
     )
     services.announcer.champion(model, target, alias.version, name, "Model Rolled Back")
     console.print(f"version [bold]{target}[/] of {model} serves; version {alias.version} was rolled back")
+
+
+@app.command()
+def approve(run: Run, reason: Reason, stack: Stack = "perennial") -> None:
+    """Let the challenger of a waiting run serve."""
+    services = _services(stack)
+    answer = {"by": getpass.getuser(), "reason": reason}
+    services.callback(_approval_token(services, run)).succeed(json.dumps(answer))
+    console.print(f"run {run} goes on: its challenger is promoted")
+
+
+@app.command()
+def reject(run: Run, reason: Reason, stack: Stack = "perennial") -> None:
+    """Keep the champion: the challenger of a waiting run is rejected."""
+    services = _services(stack)
+    services.callback(_approval_token(services, run)).fail(
+        ApprovalRefused.__name__, f"{reason} ({getpass.getuser()})"
+    )
+    console.print(f"run {run} goes on: its challenger is rejected")
+
+
+def _approval_token(services: Services, run: str) -> str:
+    token = (services.ledger.run(run) or {}).get("approval_token")
+    if token is None:
+        raise CallbackExpired(f"run {run} waits for nobody's approval")
+    return str(token)
 
 
 def _services(stack: str) -> Services:

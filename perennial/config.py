@@ -134,6 +134,7 @@ class ModelConfig(_Strict):
     evaluation: EvaluationPolicy = EvaluationPolicy()
     bake: BakePolicy = BakePolicy()
     training: Training = Training()
+    approval: Literal["never", "always"] = "never"
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

@@ -175,6 +175,7 @@ class Evaluation(Contract):
 
     better: bool
     batch_suspect: bool
+    needs_approval: bool = False
     summary: str
     reasons: tuple[str, ...]
     metrics: dict[str, float]

@@ -22,6 +22,7 @@ PerennialError
 ├── Conflict                  somebody else was first; nothing was written
 │   ├── AliasMoved
 │   └── CallbackExpired
+├── ApprovalRefused           a person said no; the champion serves on
 └── ArtifactCorrupted         a stored artefact is not the one that was registered; it was not loaded
 """
 
@@ -112,6 +113,10 @@ class AliasMoved(Conflict):
 
 class CallbackExpired(Conflict):
     """The task token is no longer valid: the run timed out or ended. The result was not used."""
+
+
+class ApprovalRefused(PerennialError):
+    """A person said no to a promotion. The challenger is rejected and the champion serves on."""
 
 
 class ArtifactCorrupted(PerennialError):

@@ -54,9 +54,7 @@ class DeployedStack:
         (ours,) = [item for item in schedules if item["Target"]["Arn"] == self.services.workflow.arn]
         kept = {name: ours[name] for name in ("Name", "FlexibleTimeWindow", "Target")}
         soon = datetime.now(UTC) + timedelta(seconds=1)
-        scheduler.update_schedule(
-            **kept, ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})", State="ENABLED"
-        )
+        scheduler.update_schedule(**kept, ScheduleExpression=f"at({soon:%Y-%m-%dT%H:%M:%S})", State="ENABLED")
 
     def start_by_hand(self, reason: str, *, force: bool = False) -> None:
         """What `perennial run` does."""

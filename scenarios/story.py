@@ -28,7 +28,7 @@ def _stable(stack: DeployedStack) -> None:
 
 
 def _drifted(stack: DeployedStack) -> None:
-    stack.upload_frame("rainy-season.csv", iris.season("rainy", rows=120, seed=3, scale=2.0))
+    stack.upload_frame("rainy-season.csv", iris.season("rainy", rows=200, seed=3, scale=2.0))
 
 
 def _broken(stack: DeployedStack) -> None:
@@ -40,7 +40,7 @@ def _mislabelled(stack: DeployedStack) -> None:
 
 
 def _dry(stack: DeployedStack) -> None:
-    stack.upload_frame("dry-season.csv", iris.season("dry", rows=120, seed=6, scale=0.6))
+    stack.upload_frame("dry-season.csv", iris.season("dry", rows=200, seed=6, scale=0.6))
 
 
 def _errors(stack: DeployedStack) -> None:

@@ -30,7 +30,7 @@ def handler(request: EvaluateChallengerInput, services: Services) -> Evaluation:
         _model(request.model, request.challenger, services),
         holdout,
         recent,
-    )
+    ).model_copy(update={"needs_approval": config.approval == "always"})
     services.artifacts.put_json(
         layout.run_key(request.run, layout.EVALUATION), evaluation.model_dump(mode="json")
     )

@@ -31,7 +31,7 @@ def handler(request: ValidateDataInput, services: Services) -> DataSummary:
             valid=False, rows=0, labelled_rows=0, reasons=(f"{type(error).__name__}: {error}",)
         )
     if found.valid:
-        profile = Profile.of(found.table, like=_baseline(request, services))
+        profile = Profile.of(found.table, like=_baseline(request, services), schema=config.columns)
         services.artifacts.put(layout.run_key(request.run, layout.PROFILE), profile.dump())
         services.artifacts.put(
             layout.run_key(request.run, layout.SAMPLE), write_sample(found.table, config.seed, SAMPLE_ROWS)

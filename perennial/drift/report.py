@@ -71,33 +71,31 @@ def by_effect(columns: dict[str, ColumnDrift]) -> list[ColumnDrift]:
 
 
 def summarise(columns: dict[str, ColumnDrift], performance: PerformanceChange | None, worse: bool) -> str:
-    """The verdict in a few sentences, what matters most first."""
+    """The verdict in a line, what matters most first; the columns' own reasons say the rest."""
     sentences = []
     if performance is not None and worse:
-        sentences.append(f"Performance fell: {performance_words(performance)}.")
+        sentences.append(f"performance fell ({performance_words(performance)})")
     drifted = [column for column in by_effect(columns) if column.drifted]
     for role, name in (("feature", "features"), ("label", "label")):
         found = [column for column in drifted if column.role == role]
         if found:
             total = sum(column.role == role for column in columns.values())
-            count = f"{len(found)} of {total} {name} drifted" if role == "feature" else "The label drifted"
-            shown = "; ".join(f"{column.name}: {column.reasons[0]}" for column in found[:3])
-            sentences.append(f"{count} ({shown}{'; …' if len(found) > 3 else ''}).")
+            count = f"{len(found)} of {total} {name} drifted" if role == "feature" else "the label drifted"
+            most = f"{found[0].name} most: " if len(found) > 1 else f"{found[0].name}: " * (role == "feature")
+            sentences.append(f"{count} ({most}{found[0].reasons[0]})")
     if not sentences:
         small = [column.name for column in columns.values() if column.significant]
         sentences.append(
-            f"No drift that matters: changes of {', '.join(small)} are significant but too small."
+            f"no drift that matters: changes of {', '.join(small)} are significant but too small"
             if small
-            else f"No drift: no column of {len(columns)} differs significantly from the reference."
+            else f"no drift: no column of {len(columns)} differs significantly from the reference"
         )
-    return " ".join(sentences)
+    return "; ".join(sentences)
 
 
 def performance_words(change: PerformanceChange) -> str:
-    """Both scores with their rows, and the interval of the drop."""
-    low, high = change.interval
+    """Both scores with their rows."""
     return (
         f"{change.metric} {change.reference:.3g} on {change.reference_rows} holdout rows, "
-        f"{change.current:.3g} on {change.current_rows} current ones (worse by {change.drop:.1%}, "
-        f"95 % interval {low:.1%} to {high:.1%})"
+        f"{change.current:.3g} on {change.current_rows} new ones"
     )

@@ -23,7 +23,7 @@ from perennial.aws.clients import client
 from perennial.aws.wiring import Services, Settings
 from perennial.aws.workflow import Callback
 from perennial.config import load_model, models_dir
-from perennial.contracts import Artifact, TrainingJob, TrainingResult
+from perennial.contracts import Artifact, Manifest, StoredObject, TrainingJob, TrainingResult
 from perennial.dataset import read_sample
 from perennial.errors import CallbackExpired, VersionNotFound
 from perennial.holdout import read_holdout
@@ -176,6 +176,9 @@ def with_job(stack: Stack, **changes: Any) -> Stack:
         max_seconds=600,
     )
     stack.artifacts.put_json(layout.run_key(RUN, layout.JOB), job.model_dump(mode="json") | changes)
+    looked_at = StoredObject(key=RECENT, version_id=None, etag="", size=0)
+    manifest = Manifest(run=RUN, model=MODEL, kind="incoming", objects=(looked_at,))
+    stack.artifacts.put_json(layout.run_key(RUN, layout.MANIFEST), manifest.model_dump(mode="json"))
     return stack
 
 

@@ -33,8 +33,15 @@ CHECK = [*FIRST, "Validate Data", "Data Valid?"]
 DECIDE = [*CHECK, "Accept Batch", "Compute Drift", "Decide", "Retrain?"]
 TRAIN = [*DECIDE, "Train On EC2", "Evaluate Challenger", "Challenger Better?"]
 WATCH = ["Read Alarms", "Champion Healthy?"]
-BAKE = [*TRAIN, "Promote Challenger", *(["Bake", *WATCH] * 4)]
-CLOSE = ["Record Outcome", "Release Lock", "Count Outcome", "Worth Telling?"]
+BAKE = [*TRAIN, "Approval Needed?", "Promote Challenger", *(["Bake", *WATCH] * 4)]
+CLOSE = [
+    "Record Outcome",
+    "Release Lock",
+    "Look For More",
+    "More Waiting?",
+    "Count Outcome",
+    "Worth Telling?",
+]
 TOLD = [*CLOSE, "Notify", "Succeed"]
 QUIET = [*CLOSE, "Succeed"]
 FAILURE = ["Handle Failure", "Find Trainer", "Trainer Left?", "Terminate Trainer", "Record Failure"]
@@ -166,7 +173,7 @@ _PLAN: list[Plan] = [
     ("mislabelled-batch", "A mislabelled batch: the challenger is worse", "upload", _ARRIVED + "labels.csv",
      "rejected", 2, 2, 0.9, [*TRAIN, "Reject Challenger", "Batch Suspect?", "Hold Batch", *TOLD]),
     ("bad-promotion", "A promotion that turns bad while it bakes", "upload", _ARRIVED + "bake.csv",
-     "rolled_back", 2, 2, 1.2, [*TRAIN, "Promote Challenger", *(["Bake", *WATCH] * 2), "Roll Back", *TOLD]),
+     "rolled_back", 2, 2, 1.2, [*TRAIN, "Approval Needed?", "Promote Challenger", *(["Bake", *WATCH] * 2), "Roll Back", *TOLD]),
     ("scheduled", "The nightly schedule", "schedule", "the schedule retraining-iris",
      "skipped", 2, 2, 0.05, [*DECIDE, "Skip", *QUIET]),
     ("alarm", "An alarm on the model's performance", "alarm", "the alarm perennial/retrain/iris/performance",

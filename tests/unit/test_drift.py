@@ -78,7 +78,7 @@ def test_label_drift_is_told_apart() -> None:
     report = check(current.assign(species="setosa"))
     assert report.kinds == ("label",)
     assert report.columns["species"].role == "label"
-    assert "The label drifted" in report.summary
+    assert "the label drifted" in report.summary
     assert check(setosa).kinds == ("data", "label")
     assert detect_drift(BASELINE, setosa, columns=["sepal_width"]).columns.keys() == {"sepal_width"}
 
@@ -104,7 +104,7 @@ def test_performance_is_concept_drift() -> None:
     assert report.drifted
     assert report.performance_drifted
     assert report.summary.startswith(
-        "Performance fell: accuracy 1 on 90 holdout rows, 0.667 on 90 current ones"
+        "performance fell (accuracy 1 on 90 holdout rows, 0.667 on 90 new ones)"
     )
     small = compare_performance("classification", reference=(true, true), current=(true, true))
     assert not check(resample(90, 3), performance=small).drifted
