@@ -154,7 +154,7 @@ def _better(match: _Match) -> Gate:
     passed = match.gain() > 0 and p <= level
     differ = int(np.sum(match.advantage() != 0))
     too_few = rows_to_tell(level)
-    sentence = f"{_compare(match)} (p = {_p(p)}, level {level:g})"
+    sentence = f"{_compare(match)} (p {_p(p)}, level {level:g})"
     if not passed and match.gain() > 0:
         sentence += (
             f": the two differ on {_count(differ)}, at least {too_few} are needed to tell"
@@ -174,7 +174,7 @@ def _remembers(known: _Match) -> Gate:
     said = f"of what was known before, {_compare(known)}"
     if forgets:
         p = known.test(of_loss=True)
-        return Gate("remembers", False, f"{said}: it lost {loss:.3f}, allowed is {margin:g} (p = {_p(p)})")
+        return Gate("remembers", False, f"{said}: it lost {loss:.3f}, allowed is {margin:g} (p {_p(p)})")
     return Gate("remembers", True, f"{said}: within the margin of {margin:g}")
 
 
@@ -201,7 +201,7 @@ def _metrics(match: _Match, recent: Mask) -> dict[str, float]:
 def _summary(match: _Match, gates: list[Gate]) -> str:
     """The one sentence that decided: the last gate that failed (forgetting says most), else what was won."""
     failed = [gate for gate in gates if not gate.passed]
-    return failed[-1].sentence if failed else f"{_compare(match)} (p = {_p(match.test())})"
+    return failed[-1].sentence if failed else f"{_compare(match)} (p {_p(match.test())})"
 
 
 def _compare(match: _Match) -> str:
@@ -218,7 +218,7 @@ def _count(rows: int) -> str:
 
 
 def _p(p: float) -> str:
-    return f"{p:.2g}" if p >= 0.0001 else "below 0.0001"
+    return f"= {p:.2g}" if p >= 0.0001 else "< 0.0001"
 
 
 def _sentence(text: str) -> str:

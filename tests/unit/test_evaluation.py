@@ -69,7 +69,7 @@ def test_better_is_said_with_its_numbers() -> None:
     assert found.better
     assert not found.batch_suspect
     assert found.summary == (
-        "The challenger is right on 96.0% of 100 holdout rows, the champion on 70.0% (p = below 0.0001)."
+        "The challenger is right on 96.0% of 100 holdout rows, the champion on 70.0% (p < 0.0001)."
     )
     assert found.metrics["champion.accuracy"] == pytest.approx(0.70)
     assert found.metrics["challenger.accuracy"] == pytest.approx(0.96)
