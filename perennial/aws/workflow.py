@@ -19,7 +19,10 @@ class Workflow:
         self._client, self.arn = client, arn
 
     def start(self, name: str, event: dict[str, Any]) -> bool:
-        """Start a run under a name of its own; False where a run of that name exists already."""
+        """Start a run under a name of its own; False where one of that name has ended or has another input.
+
+        While it runs, starting it again with the same input is no error and changes nothing.
+        """
         try:
             self._client.start_execution(stateMachineArn=self.arn, name=name, input=json.dumps(event))
         except ClientError as error:

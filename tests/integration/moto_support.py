@@ -48,7 +48,6 @@ def create_stack(name: str, table: str) -> dict[str, str]:
         "LAUNCH_TEMPLATE_ID": template["LaunchTemplateId"],
         "SUBNET_IDS": ",".join(subnet["SubnetId"] for subnet in subnets),
         "CODE_VERSION": "code:1",
-        "POWERTOOLS_TRACE_DISABLED": "true",
     }
 
 
@@ -63,9 +62,16 @@ class Executions:
         self.client.start_execution(stateMachineArn=self.machine, name=run, input="{}")
 
     def end(self, run: str) -> None:
-        self.client.stop_execution(
-            executionArn=f"{self.machine.replace(':stateMachine:', ':execution:')}:{run}"
+        self.client.stop_execution(executionArn=self._arn(run))
+
+    def input(self, run: str) -> dict[str, Any]:
+        given: dict[str, Any] = json.loads(
+            self.client.describe_execution(executionArn=self._arn(run))["input"]
         )
+        return given
+
+    def _arn(self, run: str) -> str:
+        return f"{self.machine.replace(':stateMachine:', ':execution:')}:{run}"
 
     def names(self) -> set[str]:
         found = self.client.list_executions(stateMachineArn=self.machine)["executions"]

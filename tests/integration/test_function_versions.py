@@ -1,0 +1,267 @@
+"""Decide, Launch Trainer, Evaluate, Promote, Roll Back, Watch Instances: who serves, and why."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from perennial import layout
+from perennial.aws import clients
+from perennial.aws.wiring import Services
+from perennial.contracts import Trigger
+from perennial.errors import AliasMoved, ArtifactCorrupted, CapacityUnavailable, VersionNotFound
+from tests.integration.function_support import document, invoke
+from tests.integration.moto_support import record, serve
+from tests.sample_run import arrive, event, first_champion, train
+
+INSTANCE = "i-0123456789abcdef0"
+
+
+def past(services: Services, outcome: str, ago: timedelta) -> None:
+    """A run of iris that ended some time ago."""
+    ended = datetime.now(UTC) - ago
+    services.ledger.open("past", "iris", Trigger(kind="upload", reason="x", at=ended), 1)
+    services.ledger.note("past", outcome=outcome, ended_at=f"{ended:%Y-%m-%dT%H:%M:%S}.000Z")
+
+
+def alarm_names() -> set[str]:
+    return {alarm["AlarmName"] for alarm in boto3.client("cloudwatch").describe_alarms()["MetricAlarms"]}
+
+
+def mirrored() -> Any:
+    answer = boto3.client("ssm").get_parameter(Name="/perennial/perennial/iris/champion")
+    return json.loads(answer["Parameter"]["Value"])
+
+
+def served(services: Services) -> tuple[int | None, int | None]:
+    alias = services.registry.champion("iris")
+    assert alias
+    return alias.version, alias.previous
+
+
+@pytest.fixture
+def competition(services: Services) -> Services:
+    """Version 1 serves, version 2 is a candidate."""
+    services.registry.register(record(1))
+    services.registry.register(record(2, run="sample-run"))
+    serve(services, 1)
+    return services
+
+
+# Decide
+
+
+def test_the_decision_is_on_record_before_anything_follows(services: Services) -> None:
+    decision = invoke("decide")
+    assert document(services, "decision.json") == decision
+    entry = services.ledger.run("sample-run")
+    assert entry
+    assert entry["decision"] == "retrain"
+
+
+def test_a_rollback_some_hours_ago_holds_retraining_back(services: Services) -> None:
+    past(services, "rolled_back", timedelta(hours=3))
+    decision = invoke("decide")
+    assert decision["action"] == "alert"
+    assert "retraining waits 24 hours after the last rollback" in decision["summary"]
+
+
+def test_a_rollback_long_ago_does_not(services: Services) -> None:
+    past(services, "rolled_back", timedelta(hours=25))
+    assert invoke("decide")["action"] == "retrain"
+
+
+def test_a_failed_run_holds_nothing_back(services: Services) -> None:
+    past(services, "failed", timedelta(minutes=1))
+    assert invoke("decide")["action"] == "retrain"
+
+
+# Launch Trainer
+
+
+def test_the_job_is_written_before_the_instance_starts(services: Services) -> None:
+    launched = invoke("launch_trainer")
+    job = document(services, layout.JOB)
+    assert job == {
+        "run": "sample-run",
+        "model": "iris",
+        "version": launched["version"],
+        "champion": 1,
+        "attempt": 0,
+        "token": "sample-token",
+        "seed": 7,
+        "code_version": "code:1",
+        "max_seconds": 600,
+    }
+    known = services.fleet.recall(launched["instance_id"])
+    assert known
+    assert (known["run"], known["token"]) == ("sample-run", "sample-token")
+
+
+def test_another_attempt_keeps_the_version_and_gets_its_own_token(services: Services) -> None:
+    first = invoke("launch_trainer")
+    second = invoke("launch_trainer", attempt=1, token="other")
+    assert second["version"] == first["version"]
+    assert second["instance_id"] != first["instance_id"]
+    assert document(services, layout.JOB)["token"] == "other"
+
+
+def test_another_run_gets_another_version(services: Services) -> None:
+    assert [invoke("launch_trainer", run=run)["version"] for run in ("run-1", "run-2")] == [1, 2]
+
+
+def test_where_there_is_no_instance_the_error_is_named(services: Services) -> None:
+    with Stubber(clients.client("ec2")) as ec2:
+        for _ in ("spot", "on-demand"):
+            error = {"ErrorCode": "InsufficientInstanceCapacity", "ErrorMessage": "none left"}
+            ec2.add_response("create_fleet", {"Errors": [error], "Instances": []})
+        with pytest.raises(CapacityUnavailable, match="none left"):
+            invoke("launch_trainer")
+
+
+# Evaluate Challenger
+
+
+def test_a_challenger_that_learnt_nothing_new_is_no_better(services: Services) -> None:
+    first_champion(services)
+    arrive(services)
+    invoke("resolve_trigger")
+    train(services, 2, "sample-run", champion=1)
+    evaluation = invoke("evaluate_challenger")
+    assert evaluation["better"] is False
+    assert document(services, "evaluation.json")["better"] is False
+
+
+def test_the_first_challenger_competes_with_a_naive_answer(services: Services) -> None:
+    first_champion(services)
+    evaluation = invoke("evaluate_challenger", champion=None, challenger=1)
+    assert evaluation["better"] is True, evaluation["summary"]
+
+
+@pytest.mark.parametrize("file", ["artifact", "holdout"])
+def test_a_file_that_is_not_the_registered_one_is_not_loaded(services: Services, file: str) -> None:
+    first_champion(services)
+    version = services.registry.version("iris", 1)
+    stored = getattr(version, file)
+    forged = services.artifacts.put(stored.key, b"forged")
+    changed = version.model_copy(update={file: stored.model_copy(update={"version_id": forged.version_id})})
+    services.registry.register(changed.model_copy(update={"version": 2, "status": "candidate"}))
+    with pytest.raises(ArtifactCorrupted, match="it was not loaded"):
+        invoke("evaluate_challenger")
+
+
+def test_a_file_replaced_after_it_was_registered_is_not_even_read(services: Services) -> None:
+    """The registry pins the object's version."""
+    first_champion(services)
+    services.artifacts.put(services.registry.version("iris", 1).artifact.key, b"forged")
+    assert invoke("evaluate_challenger", champion=None, challenger=1)["better"] is True
+
+
+@pytest.mark.parametrize("versions", [{"challenger": 9}, {"champion": 9, "challenger": 1}], ids=str)
+def test_a_version_that_does_not_exist_is_named(services: Services, versions: dict[str, Any]) -> None:
+    first_champion(services)
+    with pytest.raises(VersionNotFound, match="no version 9"):
+        invoke("evaluate_challenger", **versions)
+
+
+# Promote Challenger
+
+
+def test_a_promotion_is_mirrored_and_watched(competition: Services) -> None:
+    promotion = invoke("promote_challenger")
+    assert promotion == {"champion": 2, "previous": 1, "bake_checks": 4, "bake_interval_seconds": 1}
+    assert served(competition) == (2, 1)
+    assert mirrored() == {"model": "iris", "version": 2, "previous": 1, "run": "sample-run"}
+    assert alarm_names() == {"perennial/health/iris/error-rate", "perennial/retrain/iris/performance"}
+    assert [entry["reason"] for entry in competition.registry.audit("iris")][-1] == (
+        event("promote_challenger")["reason"]
+    )
+
+
+def test_a_promotion_that_is_repeated_answers_the_same(competition: Services) -> None:
+    assert invoke("promote_challenger") == invoke("promote_challenger")
+    assert len(competition.registry.audit("iris")) == 2
+
+
+def test_a_champion_that_moved_meanwhile_stays(competition: Services) -> None:
+    competition.registry.register(record(3))
+    serve(competition, 3, previous=1, run="by-hand")
+    with pytest.raises(AliasMoved, match="is version 3: expected 1"):
+        invoke("promote_challenger")
+    assert served(competition) == (3, 1)
+    with pytest.raises(boto3.client("ssm").exceptions.ParameterNotFound):
+        mirrored()
+    assert alarm_names() == set()
+
+
+def test_a_challenger_that_does_not_exist_is_named(competition: Services) -> None:
+    with pytest.raises(VersionNotFound, match="no version 9"):
+        invoke("promote_challenger", challenger=9)
+    assert served(competition) == (1, None)
+
+
+# Roll Back
+
+
+def test_a_rollback_gives_the_place_back_and_says_so(competition: Services) -> None:
+    invoke("promote_challenger")
+    answer = invoke("roll_back")
+    assert answer["champion"] == 1
+    assert answer["summary"] == (
+        "version 2 was rolled back while it baked: perennial/health/iris/error-rate in alarm; "
+        "version 1 serves again"
+    )
+    assert served(competition) == (1, None)
+    assert mirrored()["version"] == 1
+    assert [version.status for version in competition.registry.versions("iris")] == [
+        "champion",
+        "rolled_back",
+    ]
+
+
+def test_a_rollback_that_is_repeated_answers_the_same(competition: Services) -> None:
+    invoke("promote_challenger")
+    assert invoke("roll_back") == invoke("roll_back")
+    assert len(competition.registry.audit("iris")) == 3
+
+
+def test_the_first_champion_is_rolled_back_to_nobody(services: Services) -> None:
+    services.registry.register(record(1))
+    serve(services, 1, run="sample-run")
+    answer = invoke("roll_back", champion=1, previous=None)
+    assert answer["champion"] is None
+    assert answer["summary"].endswith("no version serves")
+    assert served(services) == (None, None)
+
+
+def test_nothing_is_rolled_back_that_does_not_serve(competition: Services) -> None:
+    with pytest.raises(AliasMoved, match="is version 1: expected 2"):
+        invoke("roll_back")
+    assert served(competition) == (1, None)
+
+
+# Watch Instances
+
+
+def test_the_loss_of_a_trainer_is_told_to_its_run(services: Services) -> None:
+    services.fleet.remember(INSTANCE, run="sample-run", model="iris", token="waiting", now=datetime.now(UTC))
+    told = {
+        "taskToken": "waiting",
+        "error": "TrainerLost",
+        "cause": f"instance {INSTANCE} is shutting-down and had not answered",
+    }
+    with Stubber(clients.client("stepfunctions")) as stepfunctions:
+        stepfunctions.add_response("send_task_failure", {}, told)
+        report = invoke("watch_instances")
+        stepfunctions.assert_no_pending_responses()
+    assert report == {"instance_id": INSTANCE, "run": "sample-run", "told": True}
+
+
+def test_the_ordinary_end_of_a_trainer_changes_nothing(services: Services) -> None:
+    services.fleet.remember(INSTANCE, run="sample-run", model="iris", token="used", now=datetime.now(UTC))
+    with Stubber(clients.client("stepfunctions")) as stepfunctions:
+        stepfunctions.add_client_error("send_task_failure", "TaskTimedOut", "answered already")
+        assert invoke("watch_instances")["told"] is False
