@@ -43,7 +43,7 @@ def run_view(
         trigger_text=entry.get("trigger_reason", ""),
         outcome=entry.get("outcome", "failed"),
         expected=expected,
-        reason=entry.get("reason", "the run ended without a record"),
+        reason=_sentence(entry.get("reason", "the run ended without a record")),
         champion_before=_integer(entry.get("champion_before")),
         champion_after=_integer(entry.get("champion_after")),
         challenger=_integer(entry.get("challenger")),
@@ -164,6 +164,10 @@ def _document(services: Services, run: str, name: str) -> dict[str, Any] | None:
             return None
         raise
     return document
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _integer(value: Any) -> int | None:

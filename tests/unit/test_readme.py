@@ -1,0 +1,71 @@
+"""The README is part of the product: what a user can meet stands in it."""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from perennial import cli, errors
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+NAMES = set(re.findall(r"`([^`\n]+)`", README))
+TEXT = "\n".join(sorted(NAMES))
+
+
+def _measured() -> set[str]:
+    """Names given to `measure` in the functions, and outcomes counted by the workflow."""
+    calls = (
+        node
+        for path in (ROOT / "functions").glob("*/app.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "measure"
+    )
+    named = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+    states = json.loads((ROOT / "statemachine" / "retraining.asl.json").read_text(encoding="utf-8"))["States"]
+    outcomes = re.findall(r"'([A-Z]\w+)'", json.dumps(states["Count Outcome"]))
+    return {str(name) for name in named} | {f"Runs{name}" for name in outcomes if name != "Runs"}
+
+
+@pytest.mark.parametrize("metric", sorted(_measured()))
+def test_every_metric_is_listed(metric: str) -> None:
+    assert metric in NAMES
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(
+        name
+        for name, item in vars(errors).items()
+        if isinstance(item, type) and issubclass(item, errors.PerennialError) and not item.__subclasses__()
+    ),
+)
+def test_every_error_is_listed(name: str) -> None:
+    assert name in NAMES
+
+
+def test_every_command_is_listed() -> None:
+    commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
+    missing = [name for name in commands if f"perennial {name}" not in README]
+    assert not missing
+
+
+def test_every_alarm_of_the_template_is_listed() -> None:
+    template = (ROOT / "template.yaml").read_text(encoding="utf-8")
+    alarms = re.findall(r"AlarmName: !Sub \$\{AWS::StackName\}/operations/([\w-]+)", template)
+    assert alarms
+    assert [name for name in alarms if name not in TEXT] == []
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"^make (\w+)", README, re.MULTILINE)) <= targets
+
+
+def test_every_link_into_the_repository_leads_somewhere() -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)\)", README)
+    assert links
+    assert [link for link in links if not (ROOT / link).exists()] == []
