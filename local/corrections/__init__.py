@@ -12,7 +12,17 @@ from local.corrections.rewrite import CorrectionError
 
 ENGINE_VERSION = "1.5.33"
 
-_MODULES = ("lambdas", "workers", "metrics", "workflows", "callbacks", "instances", "objects", "roles")
+_MODULES = (
+    "lambdas",
+    "workers",
+    "metrics",
+    "workflows",
+    "callbacks",
+    "instances",
+    "objects",
+    "roles",
+    "machine_role",
+)
 
 
 def apply(without: Collection[str] = ()) -> None:

@@ -15,7 +15,7 @@ from ministack.services import stepfunctions
 
 from local.corrections.rewrite import replace, rewrite
 
-_ended: set[str] = set()  # tokens of tasks that are over
+_machines: dict[str, str] = {}  # by token, also of a task that is over
 
 
 class _AbortedError(SystemExit):
@@ -75,6 +75,7 @@ def _invoke_with_callback(
         "execution": execution,
     }
     stepfunctions._task_tokens[token] = task
+    _machines[token] = execution["stateMachineArn"]
     started = time.time()
     call = resource.replace(".waitForTaskToken", "")
     try:
@@ -89,7 +90,6 @@ def _invoke_with_callback(
         _wait(task, state, started)
     finally:
         stepfunctions._task_tokens.pop(token, None)
-        _ended.add(token)
     if execution["status"] != "RUNNING":
         raise _AbortedError
     if task["error"]:
@@ -98,6 +98,11 @@ def _invoke_with_callback(
         return json.loads(task["result"])
     except ValueError:
         return task["result"]
+
+
+def machine_of(token: str) -> str | None:
+    """The ARN of the state machine that a task token was made for; None for a token of no machine."""
+    return _machines.get(token)
 
 
 def _wait(task: dict[str, Any], state: dict[str, Any], started: float) -> None:
@@ -126,7 +131,8 @@ def expired_tokens() -> None:
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def send(data: dict[str, Any]) -> Any:
-            if data.get("taskToken") in _ended:
+            token = data.get("taskToken", "")
+            if token in _machines and token not in stepfunctions._task_tokens:
                 message = "Task Timed Out: 'Provided task does not exist anymore'"
                 return error_response_json("TaskTimedOut", message, 400)
             return original(data)

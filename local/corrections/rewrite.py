@@ -1,5 +1,6 @@
 """Changing code of the engine by its text, loudly: text not found exactly once stops the engine's start."""
 
+import functools
 import inspect
 import sys
 import textwrap
@@ -57,4 +58,4 @@ def replace(
     parameters = ", ".join(inspect.signature(original).parameters)
     if parameters != takes:
         raise CorrectionError(f"{owner.__name__}.{name}: expected ({takes}), found ({parameters})")
-    setattr(owner, name, make(original))
+    setattr(owner, name, functools.wraps(original)(make(original)))

@@ -12,6 +12,7 @@ import boto3
 
 from local.engine import REGION, Engine
 
+ACCOUNT = {"AccessKeyId": "test", "SecretAccessKey": "test", "SessionToken": None}
 ROLE = "arn:aws:iam::000000000000:role/any"
 
 
@@ -38,13 +39,15 @@ class Aws:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
-    def client(self, service: str, key: str = "test") -> Any:
+    def client(self, service: str, credentials: Mapping[str, Any] = ACCOUNT) -> Any:
+        """A client with credentials in the form of sts:AssumeRole; without them, the account's own."""
         return boto3.client(
             service,  # type: ignore[call-overload]
             endpoint_url=self.engine.url,
             region_name=REGION,
-            aws_access_key_id=key,
-            aws_secret_access_key="test",
+            aws_access_key_id=credentials["AccessKeyId"],
+            aws_secret_access_key=credentials["SecretAccessKey"],
+            aws_session_token=credentials["SessionToken"],
         )
 
     @cached_property
@@ -77,15 +80,11 @@ class Aws:
         answer = self.functions.invoke(FunctionName=name, Payload=json.dumps(event))
         return json.loads(answer["Payload"].read())
 
-    def start(self, name: str, states: Mapping[str, Any], event: object = None) -> str:
+    def start(self, name: str, states: Mapping[str, Any], role: str = ROLE) -> str:
         """Start a JSONata machine of these states, from the first of them; the execution's ARN."""
-        definition = {"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states}
-        machine = self.machines.create_state_machine(
-            name=name, definition=json.dumps(definition), roleArn=ROLE
-        )
-        started = self.machines.start_execution(
-            stateMachineArn=machine["stateMachineArn"], input=json.dumps(event or {})
-        )
+        definition = json.dumps({"QueryLanguage": "JSONata", "StartAt": next(iter(states)), "States": states})
+        machine = self.machines.create_state_machine(name=name, definition=definition, roleArn=role)
+        started = self.machines.start_execution(stateMachineArn=machine["stateMachineArn"])
         return str(started["executionArn"])
 
     def finished(self, execution: str, within: float = 10.0) -> Any:
@@ -97,9 +96,9 @@ class Aws:
 
         return eventually(over, within)
 
-    def run(self, name: str, states: Mapping[str, Any], event: object = None, within: float = 10.0) -> Any:
+    def run(self, name: str, states: Mapping[str, Any], within: float = 10.0) -> Any:
         """Start a machine and wait for its end."""
-        return self.finished(self.start(name, states, event), within)
+        return self.finished(self.start(name, states), within)
 
     def watch(self, name: str, pattern: Mapping[str, Any]) -> Callable[[], list[Any]]:
         """Route events of the default bus into a queue; returns what reads those that came since."""

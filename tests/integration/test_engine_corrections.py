@@ -11,6 +11,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.engine import ROOT, Engine, EngineError
+from tests.integration import test_engine_permissions as permissions
 from tests.integration.engine_support import Aws, eventually
 
 pytestmark = pytest.mark.integration
@@ -473,7 +474,7 @@ def test_every_correction_is_checked() -> None:
     known = subprocess.run(
         [ROOT / ".engine/bin/python", "-c", command], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    assert sorted(known.stdout.split()) == sorted(CHECKS)
+    assert sorted(known.stdout.split()) == sorted([*CHECKS, *permissions.CHECKS])
 
 
 def test_unknown_correction_stops_the_start(tmp_path: Path) -> None:
