@@ -1,18 +1,13 @@
 """Resolve Trigger: make one request of any trigger, claim its batch, take the model's lock."""
 
 from hashlib import sha256
-from itertools import islice
 
-from perennial import layout
 from perennial.aws.handler import name_model, task
 from perennial.aws.objects import is_folder
 from perennial.aws.wiring import Services
 from perennial.config import load_model, model_names
-from perennial.contracts import Manifest, Request, ResolveTriggerInput, StoredObject, Trigger
+from perennial.contracts import Request, ResolveTriggerInput, Trigger
 from perennial.triggers import EVERY_MODEL, read_trigger
-
-WINDOW_OBJECTS = 200
-BATCH_OBJECTS = 1000
 
 
 @task(ResolveTriggerInput)
@@ -46,14 +41,11 @@ def handler(request: ResolveTriggerInput, services: Services) -> Request:
         return nothing(
             f"run {holder} is at work on {model}; what has arrived stays under incoming/ until then"
         )
-    manifest = _incoming(request, model, services)
+    manifest = services.intake.arrived(model, request.run, request.started_at)
     if manifest is None and trigger.kind != "upload":
-        manifest = _window(request, model, champion, services)
+        manifest = services.intake.unlearnt(model, request.run, champion)
     if manifest is None:
         return nothing(_nothing_new(trigger, champion))
-    services.artifacts.put_json(
-        layout.run_key(request.run, layout.MANIFEST), manifest.model_dump(mode="json")
-    )
     return Request(
         run=request.run,
         model=model,
@@ -62,35 +54,6 @@ def handler(request: ResolveTriggerInput, services: Services) -> Request:
         reason=trigger.reason,
         champion=champion,
         objects=len(manifest.objects),
-    )
-
-
-def _incoming(request: ResolveTriggerInput, model: str, services: Services) -> Manifest | None:
-    """All that has arrived and no other run has taken: also what an earlier run had to leave behind."""
-    arrived = islice(services.data.list(layout.incoming(model)), BATCH_OBJECTS)
-    pinned = (services.data.head(item.key) for item in arrived)
-    objects = [item for item in pinned if item is not None]
-    taken = services.claims.take(model, request.run, objects, request.started_at)
-    return _manifest(request, model, "incoming", taken) if taken else None
-
-
-def _window(
-    request: ResolveTriggerInput, model: str, champion: int | None, services: Services
-) -> Manifest | None:
-    """What was accepted and the champion has not learnt from, newest last."""
-    learnt: set[str] = set()
-    if champion is not None:
-        lineage = services.artifacts.get_json(layout.version_key(model, champion, layout.LINEAGE))
-        learnt = {item["key"] for item in lineage["data"]}
-    new = [item for item in services.data.list(layout.accepted(model)) if item.key not in learnt]
-    pinned = [services.data.head(item.key) for item in new[-WINDOW_OBJECTS:]]
-    objects = [item for item in pinned if item is not None]
-    return _manifest(request, model, "window", objects) if objects else None
-
-
-def _manifest(request: ResolveTriggerInput, model: str, kind: str, objects: list[StoredObject]) -> Manifest:
-    return Manifest.model_validate(
-        {"run": request.run, "model": model, "kind": kind, "objects": tuple(objects)}
     )
 
 

@@ -10,6 +10,7 @@ import boto3
 from perennial.aws.announce import Announcer
 from perennial.aws.clients import client
 from perennial.aws.compute import Fleet
+from perennial.aws.intake import Intake
 from perennial.aws.ledger import Claims, Ledger, Lock
 from perennial.aws.objects import Bucket
 from perennial.aws.registry import Registry
@@ -96,6 +97,11 @@ class Services:
     def claims(self) -> Claims:
         """Which run took up which object."""
         return Claims(self.table)
+
+    @cached_property
+    def intake(self) -> Intake:
+        """What a run is to look at."""
+        return Intake(self.data, self.artifacts, self.claims)
 
     @cached_property
     def workflow(self) -> Workflow:
