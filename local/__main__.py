@@ -22,12 +22,16 @@ def main() -> None:
         {"up": up, "down": down, "env": env}[arguments.command](session)
     except (EngineError, DeployError) as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def up(session: Session) -> None:
     """Build, start, deploy, and leave it running; where it already runs, deploy anew."""
     build()
     if session.engine.running():
+        if not session.host.alive():
+            session.start_host()
         deploy(session.engine)
     else:
         try:

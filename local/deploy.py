@@ -9,7 +9,6 @@ from pathlib import Path
 from local.engine import ROOT, Engine
 
 STACK = "perennial"
-LOGS = ROOT / ".perennial" / "logs"
 _BIN = Path(sys.executable).parent
 
 
@@ -17,24 +16,24 @@ class DeployError(RuntimeError):
     """SAM did not do what it was asked; the message ends with what it said."""
 
 
-def build() -> None:
-    """`sam build`. Raises DeployError."""
-    _sam("build", os.environ)
+def build(root: Path = ROOT) -> None:
+    """`sam build` of the repository at `root`. Raises DeployError."""
+    _sam(root, "build", os.environ)
 
 
-def deploy(engine: Engine) -> None:
-    """`sam deploy --config-env local` to the engine. Raises DeployError."""
-    _sam("deploy", engine.child_environment(), "--config-env", "local")
+def deploy(engine: Engine, root: Path = ROOT) -> None:
+    """`sam deploy --config-env local` of what was built there, to the engine. Raises DeployError."""
+    _sam(root, "deploy", engine.child_environment(), "--config-env", "local")
 
 
-def _sam(command: str, environment: Mapping[str, str], *options: str) -> None:
-    LOGS.mkdir(parents=True, exist_ok=True)
-    log = LOGS / f"sam-{command}.log"
+def _sam(root: Path, command: str, environment: Mapping[str, str], *options: str) -> None:
+    log = root / ".perennial" / "logs" / f"sam-{command}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
     path = f"{_BIN}{os.pathsep}{environment.get('PATH', '')}"
     with log.open("w") as output:
         done = subprocess.run(
             [str(_BIN / "sam"), command, *options],
-            cwd=ROOT,
+            cwd=root,
             env={**environment, "PATH": path, "SAM_CLI_TELEMETRY": "0"},
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -66,12 +66,16 @@ class Engine:
         """Whether it runs, whoever started it."""
         return self.process.alive()
 
+    def refuse_second(self) -> None:
+        """Raise `EngineError` if one runs in this directory already."""
+        if self.running():
+            raise EngineError(f"an engine is already running in {self.directory}: make down stops it")
+
     def start(self) -> Self:
         """Start it and wait until it answers. Raises `EngineError`."""
         if not _PYTHON.exists():
             raise EngineError(f"{_PYTHON} is missing: run make install")
-        if self.process.alive():
-            raise EngineError(f"an engine is already running in {self.directory}: make down stops it")
+        self.refuse_second()
         port = self._port or _free_port(self.bind)
         host = "127.0.0.1" if self.bind == "0.0.0.0" else self.bind  # noqa: S104 (compared, not bound)
         url = f"http://{host}:{port}"

@@ -1,5 +1,6 @@
 """Engine and stand-in EC2 host together, as `make up`, `make run` and the end-to-end tests use them."""
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Self
 from local.engine import DIRECTORY, ROOT, Engine, EngineError
 from local.process import Background
 
+INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a closed terminal
 _READY_WITHIN = 20.0  # seconds
 
 
@@ -20,7 +22,11 @@ class Session:
         self.host = Background("ec2_host", self.engine.directory)
 
     def up(self) -> Self:
-        """Start both and wait until both answer. Raises `EngineError`, and then leaves nothing running."""
+        """Start both and wait until both answer.
+
+        Raises `EngineError`, and then leaves nothing running but what ran already.
+        """
+        self.engine.refuse_second()
         try:
             self.engine.start()
             self.start_host()
@@ -30,9 +36,13 @@ class Session:
         return self
 
     def down(self) -> None:
-        """Stop both, instances included; fine if they do not run."""
-        self.host.stop()
-        self.engine.stop()
+        """Stop both, instances included; fine if they do not run. An impatient second Ctrl-C waits for it."""
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTIONS)
+        try:
+            self.host.stop()
+            self.engine.stop()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def console(self, instance_id: str) -> Path:
         """Where the console log of an instance is, also after its end."""

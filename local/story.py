@@ -4,13 +4,14 @@ Exits 0 only if every run ended as the story says; Ctrl-C stops what was started
 """
 
 import os
+import signal
 import sys
 import time
 
 from local.deploy import STACK, DeployError, build, deploy
 from local.display import Display
 from local.engine import ROOT, EngineError
-from local.session import Session
+from local.session import INTERRUPTIONS, Session
 
 OUT = ROOT / "out"
 MODEL = "iris"
@@ -18,12 +19,16 @@ MODEL = "iris"
 
 def main() -> int:
     """Build, start, deploy, play, show."""
+    for number in INTERRUPTIONS:
+        signal.signal(number, signal.default_int_handler)
     display = Display()
     began = time.monotonic()
+    session = Session()
     try:
+        session.engine.refuse_second()
         with display.phase("build: sam build"):
             build()
-        with Session() as session:
+        with session:
             with display.phase("deploy: sam deploy, the same template as for AWS"):
                 deploy(session.engine)
             os.environ.update(session.engine.environment())

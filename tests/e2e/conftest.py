@@ -1,0 +1,65 @@
+"""One stack, deployed once to an embedded AWS of its own, for all the tests here."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from local.deploy import STACK, build, deploy
+from local.engine import Engine
+from local.session import Session
+from perennial.aws import clients
+from perennial.aws.wiring import Settings
+from tests.e2e import tree
+from tests.e2e.models import MODELS
+from tests.e2e.support import Deployment, Inbox, until
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The story first: its schedule looks at every model, and the others shall have nothing to show then."""
+    items.sort(key=lambda item: item.path.parent.name == "e2e" and item.path.stem != "test_story")
+
+
+@pytest.fixture(scope="session")
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """The stack, in directories that no `make up` knows."""
+    scratch = tmp_path_factory.mktemp("stack")
+    copied = tree.copy(scratch / "tree", MODELS)
+    build(copied)
+    with Session(Engine(scratch / "engine")) as session, pytest.MonkeyPatch.context() as patch:
+        deploy(session.engine, copied)
+        for name in [name for name in os.environ if name.startswith("AWS_")]:
+            patch.delenv(name)
+        for name, value in session.engine.environment().items():
+            patch.setenv(name, value)
+        patch.setenv("PERENNIAL_MODELS", str(copied / "models"))
+        clients.client.cache_clear()
+        yield Deployment(session, copied, STACK, _notifications(), _announcements())
+    clients.client.cache_clear()
+    shutil.rmtree(scratch)
+
+
+@pytest.fixture
+def stack(deployment: Deployment) -> Iterator[Deployment]:
+    """The deployed stack; after the test nothing runs and nothing is held."""
+    yield deployment
+    until(deployment.at_rest, "nothing runs, no lock is held")
+
+
+def _notifications() -> Inbox:
+    """What a subscriber of the topic is told."""
+    inbox = Inbox("notifications")
+    topic = Settings.from_stack(STACK).topic_arn
+    clients.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=inbox.arn)
+    return inbox
+
+
+def _announcements() -> Inbox:
+    """What a service that serves the champion hears."""
+    inbox = Inbox("announcements")
+    events = clients.client("events")
+    events.put_rule(Name="announcements", EventPattern=json.dumps({"source": ["perennial"]}))
+    events.put_targets(Rule="announcements", Targets=[{"Id": "queue", "Arn": inbox.arn}])
+    return inbox

@@ -1,0 +1,52 @@
+"""The models of these tests: iris with a quick estimator, each changed in what its test is about."""
+
+from typing import Any
+
+import yaml
+
+from local.engine import ROOT
+
+_QUICK: dict[str, Any] = yaml.safe_load((ROOT / "models" / "iris.yaml").read_text(encoding="utf-8")) | {
+    "estimator": {"class": "sklearn.tree.DecisionTreeClassifier"},
+    "bake": {"duration": "1s", "check_every": "1s"},
+}
+
+# At work for minutes, on one core and in little memory.
+_SLOW = {
+    "class": "sklearn.neural_network.MLPClassifier",
+    "params": {"hidden_layer_sizes": [4], "max_iter": 10_000_000, "n_iter_no_change": 10_000_000},
+}
+
+_DIFFERENCES: dict[str, dict[str, Any]] = {
+    # test_bad_input: no run gets as far as to train
+    "refusing": {},
+    "marked": {},
+    "barren": {},
+    "unlabelled": {},
+    # test_bad_input: training and what follows it
+    "scarce": {
+        "validation": {"min_rows": 1, "max_null_share": 0.1},
+        "policy": {"cooldown": "0s", "min_labelled_rows": 1},
+    },
+    "raising": {  # made without complaint; fitting three species is too much for it
+        "estimator": {"class": "sklearn.linear_model.LogisticRegression", "params": {"solver": "liblinear"}}
+    },
+    "misspelt": {
+        "estimator": {"class": "sklearn.tree.DecisionTreeClassifier", "params": {"max_dept": 3}},
+    },
+    "foreign": {"estimator": {"class": "subprocess.Popen"}},
+    "tampered": {},
+    # test_faults
+    "repeated": {},
+    "crowded": {},
+    "throttled": {},
+    "unreachable": {},
+    "killed": {},
+    "lost": {},
+    "stopped": {"estimator": _SLOW},
+    "approved": {"approval": "always"},
+}
+
+INVALID = ("foreign",)
+
+MODELS = {name: _QUICK | {"name": name} | changes for name, changes in _DIFFERENCES.items()}

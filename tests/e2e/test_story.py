@@ -1,0 +1,166 @@
+"""The story of `make run`, on the deployed stack: how every run ends, and that nothing is lost or left."""
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+import pytest
+
+from perennial.aws.clients import client
+from perennial.contracts import Outcome
+from perennial.report.views import RunView
+from scenarios.play import differences, play, tell, write
+from scenarios.story import STORY
+from tests.e2e.models import INVALID, MODELS
+from tests.e2e.support import Deployment, Model, until
+
+
+@dataclass(frozen=True)
+class Played:
+    """The story as it went, and the folder with what it left for people and programs."""
+
+    model: Model
+    runs: Sequence[RunView]
+    out: Path
+
+
+class _Silent:
+    """Nobody watches."""
+
+    def state(self, name: str) -> None:
+        pass
+
+    def done(self, outcome: Outcome, reason: str, expected: Outcome | None = None) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def played(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Played:
+    """The whole story, played once; afterwards everything has come to rest."""
+    model = deployment.model("iris")
+    runs = [play(model, step, _Silent()) for step in STORY]
+    until(deployment.at_rest, "nothing runs, no lock is held")
+    out = tmp_path_factory.mktemp("out")
+    write(tell(model, runs, "embedded AWS"), out)
+    return Played(model, runs, out)
+
+
+def test_every_run_ends_as_the_story_says(played: Played) -> None:
+    assert differences(played.runs, STORY) == []
+    assert [run.outcome for run in played.runs] == [step.expected for step in STORY]
+
+
+def test_champion_after_each_run(played: Played) -> None:
+    after = {run.name: run.champion_after for run in played.runs}
+
+    assert after == {
+        "first_data": 1,
+        "stable_batch": 1,
+        "data_drift": 2,
+        "broken_batch": 2,
+        "mislabelled_batch": 2,
+        "bad_promotion": 2,
+        "scheduled": 2,
+        "alarm": 2,
+        "by_hand": 5,
+    }
+    assert played.model.champion == 5
+    statuses = {record.version: record.status for record in played.model.services.registry.versions("iris")}
+    assert statuses == {1: "archived", 2: "archived", 3: "rejected", 4: "rolled_back", 5: "champion"}
+
+
+def test_each_run_was_started_the_way_it_is_in_production(played: Played) -> None:
+    assert [run.trigger for run in played.runs] == [
+        *["upload"] * 6,
+        "schedule",
+        "alarm",
+        "on_demand",
+    ]
+
+
+def test_every_run_has_one_outcome_on_record(stack: Deployment, played: Played) -> None:
+    entries = stack.services.ledger.runs("iris", limit=200)
+
+    assert Counter(entry["run"] for entry in entries) == Counter(run.run for run in played.runs)
+    assert {entry["run"]: entry["outcome"] for entry in entries} == {
+        run.run: run.outcome for run in played.runs
+    }
+    assert all(entry["reason"] and entry["ended_at"] for entry in entries)
+
+
+def test_no_uploaded_byte_is_lost(stack: Deployment, played: Played) -> None:
+    assert played.model.stored("incoming") == []
+    assert Counter(played.model.bodies("accepted", "quarantine")) == Counter(played.model.uploaded)
+    assert len(played.model.stored("quarantine")) == 2  # the broken batch and the mislabelled one
+
+
+def test_summary_for_programs(played: Played) -> None:
+    summary = json.loads((played.out / "summary.json").read_text())
+
+    fields = {
+        "name",
+        "trigger",
+        "outcome",
+        "reason",
+        "champion_before",
+        "champion_after",
+        "states",
+        "seconds",
+    }
+    assert [run["name"] for run in summary["runs"]] == [step.name for step in STORY]
+    for run in summary["runs"]:
+        assert set(run) == fields
+        assert run["reason"]
+        assert run["states"][0]["name"] == "Start Run"
+        assert run["seconds"] >= max(state["seconds"] for state in run["states"])
+
+
+def test_report_is_one_self_contained_page(played: Played) -> None:
+    page = (played.out / "report.html").read_text()
+
+    loaded = re.findall(
+        r"""(?:src|href)\s*=\s*["']?(?!#|data:)[^\s"'>]+|@import|url\((?!["']?(?:#|data:))""", page
+    )
+    assert loaded == []
+    for run in played.runs:
+        assert escape(run.title) in page
+    assert page.count("<svg") > len(played.runs)
+
+
+def test_people_are_told_what_happened_and_why(stack: Deployment, played: Played) -> None:
+    for entry in stack.services.ledger.runs("iris", limit=200):
+        if entry["outcome"] == "skipped":
+            continue
+        told = stack.notification(entry["run"])
+        assert told["Subject"] == f"Perennial: iris {entry['outcome'].replace('_', ' ')}"
+        assert entry["reason"] in told["Message"]
+        assert f"Champion now: version {entry['champion_after']}" in told["Message"]
+
+
+def test_champion_is_mirrored_and_announced(stack: Deployment, played: Played) -> None:
+    mirror = client("ssm").get_parameter(Name=f"/perennial/{stack.stack}/iris/champion")["Parameter"]
+    until(lambda: len(stack.announced("iris")) >= 5, "five announcements")
+
+    assert json.loads(mirror["Value"])["version"] == played.model.champion
+    assert stack.announced("iris") == [
+        ("Model Promoted", 1, None),
+        ("Model Promoted", 2, 1),
+        ("Model Promoted", 4, 2),
+        ("Model Rolled Back", 2, 4),
+        ("Model Promoted", 5, 2),
+    ]
+
+
+def test_schedule_looked_at_every_model_in_a_run_of_its_own(stack: Deployment, played: Played) -> None:
+    statuses = {
+        execution["name"].rpartition("-")[0].removeprefix("schedule-"): execution["status"]
+        for execution in stack.executions()
+        if execution["name"].startswith("schedule-")
+    }
+
+    expected = {name: "FAILED" if name in INVALID else "SUCCEEDED" for name in ["iris", *MODELS]}
+    assert statuses == expected
