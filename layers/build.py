@@ -253,7 +253,9 @@ def record_size(layer: str, artifacts: Path) -> None:
     """Remember a layer's unzipped bytes for the check of combinations."""
     CACHE.mkdir(parents=True, exist_ok=True)
     size = sum(path.stat().st_size for path in files(artifacts))
-    (CACHE / f"{layer}.bytes").write_text(str(size))
+    unfinished = CACHE / f"{layer}.{os.getpid()}"  # layers are built side by side: none may read half
+    unfinished.write_text(str(size))
+    unfinished.replace(CACHE / f"{layer}.bytes")
 
 
 def check_budget() -> None:
