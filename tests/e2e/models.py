@@ -21,6 +21,7 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     # test_bad_input: no run gets as far as to train
     "refusing": {},
     "marked": {},
+    "mixed": {},
     "barren": {},
     "unlabelled": {},
     # test_bad_input: training and what follows it
