@@ -20,7 +20,8 @@ class _Relay(socketserver.BaseRequestHandler):
     server: "_Server"
 
     def handle(self) -> None:
-        with socket.create_connection(self.server.target) as target:
+        # a server that is gone is a connection that closes
+        with contextlib.suppress(OSError), socket.create_connection(self.server.target) as target:
             back = threading.Thread(target=_copy, args=(target, self.request), daemon=True)
             back.start()
             _copy(self.request, target)
@@ -30,6 +31,7 @@ class _Relay(socketserver.BaseRequestHandler):
 class _Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128
 
     def __init__(self, address: str, target: tuple[str, int]) -> None:
         self.target = target

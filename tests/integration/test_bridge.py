@@ -1,5 +1,6 @@
 """Containers' way to the engine, and what `make invoke` says of an engine without the stack."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,10 +29,16 @@ class Echo(BaseHTTPRequestHandler):
         """Be quiet."""
 
 
+class Server(ThreadingHTTPServer):
+    """Takes many connections at once, as the engine does."""
+
+    request_queue_size = 128
+
+
 @pytest.fixture
 def server() -> Iterator[str]:
     """A server on the loopback address only."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+    with Server(("127.0.0.1", 0), Echo) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
@@ -71,6 +78,14 @@ def test_the_bridge_ends_with_the_invocation(server: str) -> None:
     with reachable(server, "127.0.0.2") as address:
         assert post(address, b"x") == b"x"
     with pytest.raises(URLError):
+        post(address, b"x")
+
+
+def test_a_server_that_is_gone_is_a_connection_that_closes() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    with reachable(nobody, "127.0.0.2") as address, pytest.raises((URLError, ConnectionError)):
         post(address, b"x")
 
 
