@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 TriggerKind = Literal["schedule", "upload", "alarm", "on_demand"]
 Outcome = Literal["skipped", "quarantined", "promoted", "rejected", "rolled_back", "failed"]
+BatchKind = Literal["incoming", "window"]
 Action = Literal["skip", "alert", "retrain"]
 DriftKind = Literal["data", "label", "prediction", "concept"]
 
@@ -46,7 +47,7 @@ class Manifest(Contract):
 
     run: str
     model: str
-    kind: Literal["incoming", "window"]
+    kind: BatchKind
     objects: tuple[StoredObject, ...]
 
 
@@ -70,7 +71,8 @@ class Request(OfRun):
     runnable: bool
     reason: str
     champion: int | None
-    objects: int
+    batch: BatchKind | None
+    objects: int = Field(ge=0)
 
 
 class ValidateDataInput(OfRun):
@@ -168,6 +170,7 @@ class TrainingResult(Contract):
 class EvaluateChallengerInput(OfRun):
     champion: int | None
     challenger: int
+    training_seconds: float = Field(ge=0)
 
 
 class Evaluation(Contract):

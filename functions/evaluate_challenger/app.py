@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from perennial import layout
 from perennial.artifacts import load, verified
 from perennial.aws.handler import measure, task
@@ -34,6 +36,7 @@ def handler(request: EvaluateChallengerInput, services: Services) -> Evaluation:
     services.artifacts.put_json(
         layout.run_key(request.run, layout.EVALUATION), evaluation.model_dump(mode="json")
     )
+    measure("TrainingSeconds", request.training_seconds, MetricUnit.Seconds)
     score = evaluation.metrics.get(f"challenger.{config.metric}")
     if score is not None:
         measure("ChallengerScore", score)

@@ -29,6 +29,7 @@ def handler(request: ResolveTriggerInput, services: Services) -> Request:
             runnable=False,
             reason=reason,
             champion=champion,
+            batch=None,
             objects=0,
         )
 
@@ -53,6 +54,7 @@ def handler(request: ResolveTriggerInput, services: Services) -> Request:
         runnable=True,
         reason=trigger.reason,
         champion=champion,
+        batch=manifest.kind,
         objects=len(manifest.objects),
     )
 
@@ -81,5 +83,6 @@ def _fan_out(request: ResolveTriggerInput, trigger: Trigger, services: Services)
         runnable=False,
         reason=f"started one run for each of: {', '.join(started) or 'none, they run already'}",
         champion=None,
+        batch=None,
         objects=0,
     )

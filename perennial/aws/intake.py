@@ -3,12 +3,11 @@
 from collections.abc import Iterable
 from datetime import datetime
 from itertools import islice
-from typing import Literal
 
 from perennial import layout
 from perennial.aws.ledger import Claims
 from perennial.aws.objects import Bucket
-from perennial.contracts import Manifest, StoredObject
+from perennial.contracts import BatchKind, Manifest, StoredObject
 
 BATCH_OBJECTS = 1000  # what is beyond them is left to the next run
 WINDOW_OBJECTS = 200
@@ -40,7 +39,7 @@ class Intake:
         return [item for item in found if item is not None]
 
     def _manifest(
-        self, model: str, run: str, kind: Literal["incoming", "window"], objects: list[StoredObject]
+        self, model: str, run: str, kind: BatchKind, objects: list[StoredObject]
     ) -> Manifest | None:
         if not objects:
             return None
