@@ -1,20 +1,26 @@
 """One column of whatever table was given (pandas, pyarrow, numpy or a list), as numbers or as counted levels.
 
-Neither pandas nor pyarrow is imported here: a column brings the methods it needs.
+Neither pandas nor pyarrow is imported at the top: a column brings the methods it needs.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perennial.errors import ProfileMismatch
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Kind = Literal["number", "category", "boolean", "datetime", "text"]
 Floats = NDArray[np.float64]
 
 _MANY_LEVELS = 256
+_LOOKED_AT = 100_000
 
 
 def columns_of(table: Any) -> dict[str, Any]:
@@ -28,11 +34,18 @@ def columns_of(table: Any) -> dict[str, Any]:
     )
 
 
+def part_of(values: Any, start: int, stop: int) -> Any:
+    """Rows `start` to `stop` of a column, without a copy."""
+    if is_arrow(values):
+        return values.slice(start, stop - start)
+    return values.iloc[start:stop] if hasattr(values, "iloc") else values[start:stop]
+
+
 def kind_of(values: Any) -> Kind:
     """What a column without a declared type is, by its own type; strings are text where they hardly ever
-    repeat.
+    repeat (in the first 100,000 rows).
     """
-    name = _type_name(values)
+    name = type_name(values)
     if name.startswith(("int", "uint", "float", "double", "halffloat", "decimal")):
         return "number"
     if name.startswith("bool"):
@@ -41,8 +54,27 @@ def kind_of(values: Any) -> Kind:
         return "datetime"
     if name.startswith(("category", "dictionary")):
         return "category"
-    counts, _ = count_levels(values)
+    counts, _ = count_levels(part_of(values, 0, _LOOKED_AT))
     return "text" if len(counts) > max(_MANY_LEVELS, sum(counts.values()) // 2) else "category"
+
+
+def incoming_type(values: Any) -> str:
+    """What came, whichever library holds it: number, boolean, datetime, string or other."""
+    name = type_name(values)
+    if name.startswith(("category", "dictionary")):
+        return "string"
+    for kind, names in _INCOMING.items():
+        if name.startswith(names):
+            return kind
+    return "other"
+
+
+_INCOMING = {
+    "number": ("int", "uint", "float", "double", "halffloat", "decimal"),
+    "boolean": ("bool",),
+    "datetime": ("date", "timestamp"),
+    "string": ("str", "large_string", "object", "<u", "u", "null"),
+}
 
 
 def as_numbers(values: Any) -> Floats:
@@ -51,7 +83,7 @@ def as_numbers(values: Any) -> Floats:
         return _to_floats(values)
     except (TypeError, ValueError) as error:
         raise ProfileMismatch(
-            f"a column of numbers was expected, got {_type_name(values)}: {error}"
+            f"a column of numbers was expected, got {type_name(values)}: {error}"
         ) from error
 
 
@@ -60,19 +92,24 @@ def count_levels(values: Any) -> tuple[dict[str, int], int]:
 
     Booleans are the levels `false` and `true`; any other value is its string.
     """
-    missing = int(_missing(values).sum())
-    if hasattr(values, "value_counts") and not _is_arrow(values):
-        counted = values.value_counts(dropna=True)
-        pairs: Iterable[tuple[Any, Any]] = zip(counted.index.tolist(), counted.tolist(), strict=True)
-    elif _is_arrow(values):
-        pairs = ((pair["values"], pair["counts"]) for pair in values.value_counts().to_pylist())
+    strings = as_arrow_strings(values)
+    if strings is not None:
+        values = strings
+    missing = _missing_count(values)
+    pairs: Iterable[tuple[Any, Any]]
+    if is_arrow(values):
+        counted = values.value_counts()
+        pairs = zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)
+    elif hasattr(values, "value_counts"):
+        found = values.value_counts(dropna=True, sort=False)
+        pairs = zip(found.index.tolist(), found.tolist(), strict=True)
     else:
         array = _as_numpy(values)
         present = array[~_missing(array)]
-        found, times = np.unique(
+        distinct, times = np.unique(
             present.astype(str) if present.dtype == object else present, return_counts=True
         )
-        pairs = zip(found.tolist(), times.tolist(), strict=True)
+        pairs = zip(distinct.tolist(), times.tolist(), strict=True)
     counts: dict[str, int] = {}
     for value, times_seen in pairs:
         if times_seen and not _is_nothing(value):
@@ -81,13 +118,75 @@ def count_levels(values: Any) -> tuple[dict[str, int], int]:
     return counts, missing
 
 
+def as_arrow_strings(values: Any) -> pa.ChunkedArray | None:
+    """The column as arrow strings where it holds them already (pyarrow, or pandas on pyarrow); else None."""
+    if is_arrow(values):
+        return values if _holds_strings(values.type) else None
+    inner: Any = getattr(values, "array", None)
+    if hasattr(inner, "__arrow_array__") and getattr(values.dtype, "storage", None) == "pyarrow":
+        import pyarrow as pa
+
+        whole = inner.__arrow_array__()
+        return whole if hasattr(whole, "num_chunks") else pa.chunked_array([whole])
+    return None
+
+
 def text_lengths(values: Any) -> Floats:
     """Number of characters of each value, of shape (rows,), missing ones as NaN."""
+    strings = as_arrow_strings(values)
+    if strings is not None:
+        import pyarrow.compute as pc
+
+        return np.asarray(pc.utf8_length(strings).to_numpy(), dtype=np.float64)
     array = _as_numpy(values)
     missing = _missing(array)
     return np.array(
         [np.nan if gone else len(str(v)) for v, gone in zip(array.tolist(), missing, strict=True)], float
     )
+
+
+def utf8_pieces(values: Any) -> Iterable[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    """The present values as UTF-8 laid end to end with the offsets between them, piece by piece."""
+    strings = as_arrow_strings(values)
+    if strings is None:
+        array = _as_numpy(values)
+        present = array[~_missing(array)].tolist()
+        encoded = [str(value).encode("utf-8", "surrogatepass") for value in present]
+        yield np.frombuffer(b"".join(encoded), np.uint8), np.cumsum([0, *map(len, encoded)], dtype=np.int64)
+        return
+    for chunk in strings.drop_null().chunks:
+        yield arrow_bytes(chunk)
+
+
+def arrow_bytes(chunk: pa.Array) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """The bytes and offsets of an arrow array of strings without nulls, not copied."""
+    import pyarrow as pa
+
+    if str(chunk.type) not in {"string", "large_string"}:
+        chunk = chunk.cast(pa.large_string())
+    _, offsets, data = chunk.buffers()
+    width = np.int64 if pa.types.is_large_string(chunk.type) else np.int32
+    if not len(chunk):
+        return np.empty(0, np.uint8), np.zeros(1, np.int64)
+    ends = np.frombuffer(offsets, width)[chunk.offset : chunk.offset + len(chunk) + 1].astype(np.int64)
+    whole = np.frombuffer(data, np.uint8) if data is not None and data.size else np.empty(0, np.uint8)
+    return whole[ends[0] : ends[-1]], ends - ends[0]
+
+
+def is_arrow(values: Any) -> bool:
+    """Whether this is an array of pyarrow, which need not be imported to know."""
+    return type(values).__module__.startswith("pyarrow")
+
+
+def type_name(values: Any) -> str:
+    """The column's type as its own library calls it, in lower case."""
+    if is_arrow(values):
+        return str(values.type).lower()
+    return str(values.dtype if hasattr(values, "dtype") else np.asarray(values).dtype).lower()
+
+
+def _holds_strings(of: pa.DataType) -> bool:
+    return str(of) in {"string", "large_string", "string_view"}
 
 
 def _is_nothing(value: Any) -> bool:
@@ -98,24 +197,20 @@ def _level(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _is_arrow(values: Any) -> bool:
-    return type(values).__module__.startswith("pyarrow")
-
-
-def _type_name(values: Any) -> str:
-    if _is_arrow(values):
-        return str(values.type).lower()
-    return str(values.dtype if hasattr(values, "dtype") else np.asarray(values).dtype).lower()
-
-
 def _as_numpy(values: Any) -> NDArray[Any]:
-    if _is_arrow(values):
+    if is_arrow(values):
         return np.asarray(values.to_numpy())
     return np.asarray(values)
 
 
+def _missing_count(values: Any) -> int:
+    if is_arrow(values) and not str(values.type).startswith(("float", "double", "halffloat")):
+        return int(values.null_count)
+    return int(_missing(values).sum())
+
+
 def _missing(values: Any) -> NDArray[np.bool_]:
-    if _is_arrow(values):
+    if is_arrow(values):
         return np.asarray(values.is_null(nan_is_null=True).to_numpy())
     if hasattr(values, "isna"):
         return np.asarray(values.isna())
@@ -139,4 +234,4 @@ def _to_floats(values: Any) -> Floats:
         return np.where(np.isnat(array), np.nan, seconds)
     if array.dtype.kind in "US":
         raise TypeError("the values are strings")
-    return array.astype(np.float64)
+    return np.asarray(array, dtype=np.float64)

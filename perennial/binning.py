@@ -1,0 +1,88 @@
+"""Counting values into fixed bins without sorting them and without a binary search per value.
+
+A search of 255 edges costs 50 ns a value, nearly all of it mispredicted branches. Here a value is first
+mapped to one of at most 65,536 equally wide cells by a subtraction and a multiplication; a table says how
+many edges lie below the cell, and one comparison with the only edge inside the cell settles the rest.
+Rounding is monotone, so that a value and an edge that fall into different cells are ordered as their cells
+are: the counts are exact. Where edges lie too unevenly for that, values are searched for after all.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perennial.columns import Floats
+from perennial.histogram import Counts
+
+BLOCK = 8192  # values at a time: all scratch arrays stay in the second level cache
+_MAX_CELLS = 65_536
+
+
+class Scratch:
+    """Arrays of one thread, written over by every block."""
+
+    def __init__(self) -> None:
+        self.floats = np.empty(BLOCK)
+        self.edges = np.empty(BLOCK)
+        self.cells = np.empty(BLOCK, np.intp)
+        self.bins = np.empty(BLOCK, np.uint8)
+        self.above = np.empty(BLOCK, np.bool_)
+
+
+class Bins:
+    """At most 255 ascending edges; bin i holds the values x with edges[i-1] < x <= edges[i].
+
+    >>> bins = Bins(np.array([1.0, 2.0]))
+    >>> bins.count(np.array([0.5, 1.0, 1.5, np.inf, np.nan]), Scratch(), nans=1).tolist()
+    [2, 1, 1]
+    """
+
+    def __init__(self, edges: Floats) -> None:
+        self.edges = edges
+        self._below: NDArray[np.uint8] | None = None
+        if edges.size and edges.size <= 255:
+            self._lay_cells()
+
+    def count(self, values: Floats, scratch: Scratch, nans: int) -> Counts:
+        """Counts of shape (len(edges) + 1,) of at most BLOCK values; `nans` of them are NaN, not counted."""
+        bins = self.edges.size + 1
+        if not self.edges.size:
+            return np.array([values.size - nans], np.int64)
+        if self._below is None:
+            found = np.bincount(np.searchsorted(self.edges, values), minlength=bins)
+            found[-1] -= nans  # NaN sorts behind everything
+            return found
+        place = self._cells_of(values, scratch)
+        below = np.take(self._below, place, out=scratch.bins[: values.size], mode="clip")
+        edge = np.take(self._edge_in, place, out=scratch.edges[: values.size], mode="clip")
+        above = np.greater(values, edge, out=scratch.above[: values.size])
+        np.add(below, above.view(np.uint8), out=below)
+        found = np.bincount(below, minlength=bins)
+        found[0] -= nans  # see _cells_of
+        return found
+
+    def _cells_of(self, values: Floats, scratch: Scratch) -> NDArray[np.intp]:
+        """Cell 0 lies below all edges (NaN falls there too), the last one above them."""
+        scaled = np.subtract(values, self.edges[0], out=scratch.floats[: values.size])
+        np.multiply(scaled, self._scale, out=scaled)
+        np.add(scaled, 1.0, out=scaled)
+        np.fmax(scaled, 0.0, out=scaled)
+        np.fmin(scaled, self._last, out=scaled)
+        cells = scratch.cells[: values.size]
+        np.copyto(cells, scaled, casting="unsafe")
+        return cells
+
+    def _lay_cells(self) -> None:
+        span = float(self.edges[-1]) - float(self.edges[0])
+        gap = float(np.diff(self.edges).min()) if self.edges.size > 1 else 1.0
+        if not (gap > 0 and span / gap < _MAX_CELLS / 2):  # infinite and nan included
+            return
+        self._scale = 2.0 / gap
+        if not np.isfinite(self._scale):
+            return
+        cells = ((self.edges - self.edges[0]) * self._scale + 1.0).astype(np.intp)
+        if np.any(np.diff(cells) < 1):
+            return
+        self._last = float(cells[-1] + 1)
+        self._edge_in = np.full(cells[-1] + 2, np.inf)
+        self._edge_in[cells] = self.edges
+        self._below = np.searchsorted(cells, np.arange(cells[-1] + 2)).astype(np.uint8)

@@ -1,0 +1,165 @@
+"""Counting levels and characters of strings, part by part."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from perennial.column_profiles import (
+    CHARACTER_CLASSES,
+    CategoryColumn,
+    NumberColumn,
+    frequent,
+    most_frequent,
+    with_arrays,
+)
+from perennial.columns import Kind, arrow_bytes, as_arrow_strings, count_levels, utf8_pieces
+from perennial.sketch import Distinct
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_FEW = 4_096  # distinct levels that are handled one by one
+_UNSEEN_KEPT = 4_096
+_REMEMBERED = 65_536
+
+
+def levels_of(values: Any) -> tuple[str, ...]:
+    """The levels that a reference counts one by one."""
+    strings = as_arrow_strings(values)
+    if strings is not None:
+        counted = strings.value_counts()
+        if len(counted) > _FEW:
+            return frequent(dict(_top(counted.field(0), counted.field(1), 512)))
+    return frequent(count_levels(values)[0])
+
+
+class LevelCounts:
+    """Adds up the levels of one column."""
+
+    def __init__(self, kind: Kind, levels: Any) -> None:
+        self._kind = kind
+        self._levels: tuple[str, ...] = tuple(levels)
+        self._places = {level: place for place, level in enumerate(self._levels)}
+        self._counts = np.zeros(len(self._levels), np.int64)
+        self._count = self._nulls = 0
+        self._unseen: dict[str, int] = {}
+        self._hashed: set[str] = set()
+        self._distinct = Distinct()
+
+    def add(self, values: Any) -> None:
+        """Values that follow."""
+        strings = as_arrow_strings(values)
+        if strings is not None and self._kind == "category":
+            counted = strings.value_counts()
+            if len(counted) > _FEW:
+                self._add_many(counted.field(0), counted.field(1))
+                return
+        found, nulls = count_levels(values)
+        self._nulls += nulls
+        self._count += sum(found.values())
+        for level, times in found.items():
+            place = self._places.get(level)
+            if place is None:
+                self._unseen[level] = self._unseen.get(level, 0) + times
+            else:
+                self._counts[place] += times
+        new = [level for level in found if level not in self._hashed]
+        if new:
+            self._distinct = self._distinct.merge(Distinct.of(new))
+            if len(self._hashed) < _REMEMBERED:
+                self._hashed.update(new)
+        self._bound()
+
+    def done(self) -> CategoryColumn:
+        """What was counted, as it is stored."""
+        column = CategoryColumn(
+            kind=self._kind,
+            count=self._count,
+            nulls=self._nulls,
+            levels=self._levels,
+            counts=tuple(self._counts.tolist()),
+            other=self._count - int(self._counts.sum()),
+            unseen=most_frequent(self._unseen),
+            distinct=self._distinct,
+        )
+        return with_arrays(column, count_array=self._counts)
+
+    def _add_many(self, levels: pa.Array, times: pa.Array) -> None:
+        """Without a Python object for every level."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        here = levels.is_valid()
+        counts = times.to_numpy()
+        self._nulls += int(counts[~here.to_numpy(zero_copy_only=False)].sum())
+        levels, times = levels.filter(here), times.filter(here)
+        counts = times.to_numpy()
+        self._count += int(counts.sum())
+        places = pc.index_in(levels, value_set=pa.array(self._levels, levels.type))
+        known = places.is_valid().to_numpy(zero_copy_only=False)
+        self._counts[places.drop_null().to_numpy()] += counts[known]
+        new = pc.is_null(places)
+        for level, seen in _top(levels.filter(new), times.filter(new), _UNSEEN_KEPT // 4):
+            self._unseen[level] = self._unseen.get(level, 0) + seen
+        self._distinct = self._distinct.merge(Distinct.of_bytes(*arrow_bytes(levels)))
+        self._bound()
+
+    def _bound(self) -> None:
+        """Keep the most frequent half of the unseen levels where they have become too many."""
+        if len(self._unseen) > _UNSEEN_KEPT:
+            ranked = sorted(self._unseen.items(), key=lambda pair: (-pair[1], pair[0]))
+            self._unseen = dict(ranked[: _UNSEEN_KEPT // 2])
+
+
+class TextCounts:
+    """Adds up the characters of one column of texts."""
+
+    def __init__(self) -> None:
+        self._bytes = np.zeros(256, np.int64)
+        self._distinct = Distinct()
+
+    def add(self, values: Any) -> None:
+        """Values that follow."""
+        for data, offsets in utf8_pieces(values):
+            for start in range(0, data.size, 1 << 20):
+                self._bytes += np.bincount(data[start : start + (1 << 20)], minlength=256)
+            self._distinct = self._distinct.merge(Distinct.of_bytes(data, offsets))
+
+    def complete(self, column: NumberColumn) -> NumberColumn:
+        """The column of lengths with what was counted here."""
+        known = [int(self._bytes[list(codes)].sum()) for codes in _CODES]
+        following = int(self._bytes[0x80:0xC0].sum())  # bytes inside a character of several bytes
+        characters = (*known, int(self._bytes.sum()) - sum(known) - following)
+        arrays = {"edge_array": column.edge_array, "count_array": column.count_array}
+        return with_arrays(replace(column, characters=characters, distinct=self._distinct), **arrays)
+
+
+def _codes(of: str) -> list[int]:
+    tests: dict[str, Callable[[str], bool]] = {
+        "lower": str.islower,
+        "upper": str.isupper,
+        "digit": str.isdigit,
+        "space": str.isspace,
+        "punctuation": lambda c: c.isprintable() and not c.isalnum() and c != " ",
+    }
+    return [code for code in range(128) if tests[of](chr(code))]
+
+
+_CODES = [_codes(name) for name in CHARACTER_CLASSES[:-1]]
+
+
+def _top(levels: pa.Array, times: pa.Array, most: int) -> Iterable[tuple[str, int]]:
+    """The most frequent, ties by name."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    table = pa.table({"level": levels, "times": times}).drop_null()
+    order = pc.select_k_unstable(
+        table, k=min(most, table.num_rows), sort_keys=[("times", "descending"), ("level", "ascending")]
+    )
+    best = table.take(order)
+    return zip(best.column("level").to_pylist(), best.column("times").to_pylist(), strict=True)

@@ -1,0 +1,143 @@
+"""Co-moments of the number columns, pairwise complete: correlations and Hotelling's T² without the rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perennial.columns import Floats
+from perennial.errors import ProfileMismatch
+
+MAX_COLUMNS = 64
+
+
+@dataclass(frozen=True, eq=False)
+class Products:
+    """Sums over the rows in which both columns are finite, around fixed `centres` (the reference's means).
+
+    `names`: k number columns. `centres` of shape (k,). Of shape (k, k): `rows`; `sums`, where `sums[i, j]`
+    adds up (x_i - centre_i) over the rows complete in i and j; `products` of (x_i - centre_i)(x_j -
+    centre_j).
+    """
+
+    names: tuple[str, ...]
+    centres: Floats
+    rows: NDArray[np.int64]
+    sums: Floats
+    products: Floats
+
+    @classmethod
+    def nothing(cls, names: tuple[str, ...], centres: Floats) -> "Products":
+        """Of no rows."""
+        square = (len(names), len(names))
+        return cls(names, centres, np.zeros(square, np.int64), np.zeros(square), np.zeros(square))
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Products)
+            and self.names == other.names
+            and all(
+                np.array_equal(mine, theirs)
+                for mine, theirs in zip(self._arrays(), other._arrays(), strict=True)
+            )
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def merge(self, other: "Products") -> "Products":
+        """Of both parts together. Raises ProfileMismatch where names or centres differ."""
+        if self.names != other.names or not np.array_equal(self.centres, other.centres):
+            raise ProfileMismatch("the co-moments have different centres: profile both with the same `like`")
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Products(
+                self.names,
+                self.centres,
+                self.rows + other.rows,
+                finite(self.sums + other.sums),
+                finite(self.products + other.products),
+            )
+
+    def around(self, centres: Floats) -> "Products":
+        """The same rows around other centres."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            step = (self.centres - centres)[:, None]
+            sums = self.sums + self.rows * step
+            products = self.products + step.T * self.sums + step * sums.T
+            products = (products + products.T) / 2
+        return Products(self.names, centres, self.rows, finite(sums), finite(products))
+
+    def covariance(self) -> Floats:
+        """Unbiased covariances of shape (k, k), each over its own complete rows; NaN below two rows."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            rows = np.where(self.rows > 1, self.rows, np.nan)
+            return np.asarray((self.products - self.sums * self.sums.T / rows) / (rows - 1))
+
+    def correlation(self) -> Floats:
+        """Pearson's correlations of shape (k, k); NaN where a column does not vary on the complete rows."""
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            rows = np.where(self.rows > 1, self.rows, np.nan)
+            centred = self.products - self.sums * self.sums.T / rows
+            squares = np.where(self._own_squares() > 0, self._own_squares(), np.nan)
+            return np.asarray(np.clip(centred / np.sqrt(squares * squares.T), -1, 1))
+
+    def _own_squares(self) -> Floats:
+        """Squared deviations of each column over all its own rows, scaled to those shared with the other."""
+        own = np.diag(self.rows).astype(float)
+        squares = np.diag(self.products) - np.diag(self.sums) ** 2 / np.where(own > 0, own, np.nan)
+        return np.asarray(squares[:, None] * self.rows / np.where(own > 0, own, np.nan)[:, None])
+
+    def _arrays(self) -> tuple[NDArray[np.generic], ...]:
+        return (self.centres, self.rows, self.sums, self.products)
+
+
+def finite(values: Floats) -> Floats:
+    """Infinities and what came of subtracting them, as the largest floats."""
+    largest = np.finfo(float).max
+    return np.nan_to_num(values, nan=largest, posinf=largest, neginf=-largest)
+
+
+class BlockProducts:
+    """Adds up blocks of rows."""
+
+    def __init__(self, centres: Floats) -> None:
+        self.centres = centres
+        size = (centres.size, centres.size)
+        self.rows, self.sums, self.products = np.zeros(size), np.zeros(size), np.zeros(size)
+
+    def add(self, deviations: Floats, means: Floats, present: Floats | None) -> None:
+        """`deviations` of shape (k, rows) from the block's own `means` of shape (k,), 0 where `present` is 0.
+
+        `present` has the same shape; it is None where no value is missing.
+        """
+        products = gram(deviations, deviations)
+        if present is None:  # a column's deviations add up to 0
+            rows = np.full(products.shape, float(deviations.shape[1]))
+            sums = np.zeros(products.shape)
+        else:
+            rows, sums = gram(present, present), gram(deviations, present)
+        step = (means - self.centres)[:, None]
+        moved = sums + rows * step
+        self.products += products + step.T * sums + step * moved.T
+        self.sums += moved
+        self.rows += rows
+
+    def done(self, names: tuple[str, ...]) -> Products:
+        """What was added, as it is stored."""
+        whole = np.rint(self.rows).astype(np.int64)
+        symmetric = (self.products + self.products.T) / 2
+        return Products(names, self.centres, whole, finite(self.sums), finite(symmetric))
+
+
+def gram(left: Floats, right: Floats) -> Floats:
+    """left @ right.T, in pieces so small that a threaded BLAS leaves each to one thread: its threads would
+    fight ours. OpenBLAS does so up to 262,144 multiplications (interface/gemm.c).
+    """
+    k, length = left.shape
+    piece = 1 << max(0, min(10, (262_144 // (k * k)).bit_length() - 1))
+    whole = length - length % piece
+    right = right.copy()  # of one array with itself numpy would call another routine, with other limits
+    shape = (k, -1, piece)
+    pieces = left[:, :whole].reshape(shape).transpose(1, 0, 2) @ right[:, :whole].reshape(shape).transpose(
+        1, 2, 0
+    )
+    return np.asarray(pieces.sum(axis=0) + left[:, whole:] @ right[:, whole:].T)

@@ -1,0 +1,75 @@
+"""A bounded sample of a stream of rows, drawn without knowing how many will come.
+
+Every row is given a random number; the rows with the smallest ones stay (A. Vitter's reservoir in the form
+that takes whole parts at a time). The same rows in the same parts with the same seed give the same sample.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from perennial.columns import is_arrow
+
+
+class Reservoir:
+    """At most `most` rows of all that were added, in their order."""
+
+    def __init__(self, most: int, seed: int) -> None:
+        self._most = most
+        self._rng = np.random.default_rng(seed)
+        self._keys = np.empty(0)
+        self._parts: list[Mapping[str, Any]] = []
+
+    def add(self, columns: Mapping[str, Any]) -> None:
+        """Rows that follow, as columns of one length by name."""
+        rows = len(next(iter(columns.values()))) if columns else 0
+        keys = self._rng.random(rows)
+        if self._keys.size >= self._most:
+            worst = float(self._keys.max())
+            places = np.flatnonzero(keys < worst)
+            if not places.size:
+                return
+            columns = {name: _taken(values, places) for name, values in columns.items()}
+            keys = keys[places]
+        self._parts.append(columns)
+        self._keys = np.concatenate([self._keys, keys])
+        if self._keys.size > 2 * self._most:
+            self._shrink()
+
+    def columns(self) -> dict[str, Any]:
+        """The sample, as columns by name."""
+        self._shrink()
+        return dict(self._parts[0]) if self._parts else {}
+
+    def _shrink(self) -> None:
+        if not self._parts:
+            return
+        joined = self._parts[0]
+        if len(self._parts) > 1:
+            joined = {name: _joined([part[name] for part in self._parts]) for name in self._parts[0]}
+        if self._keys.size > self._most:
+            places = np.sort(np.argpartition(self._keys, self._most)[: self._most])
+            joined = {name: _taken(values, places) for name, values in joined.items()}
+            self._keys = self._keys[places]
+        self._parts = [joined]
+
+
+def _taken(values: Any, places: np.ndarray[Any, np.dtype[np.intp]]) -> Any:
+    if is_arrow(values) or hasattr(values, "iloc"):
+        return values.take(places)
+    return np.asarray(values)[places]
+
+
+def _joined(parts: list[Any]) -> Any:
+    if is_arrow(parts[0]):
+        import pyarrow as pa
+
+        return pa.chunked_array([chunk for part in parts for chunk in getattr(part, "chunks", [part])])
+    if hasattr(parts[0], "iloc"):
+        import pandas as pd
+
+        return pd.concat(parts, ignore_index=True)
+    return np.concatenate(parts)

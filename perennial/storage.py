@@ -1,0 +1,139 @@
+"""How a profile is stored: compact JSON, in which arrays are base64 of little-endian numbers."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perennial.column_profiles import CategoryColumn, ColumnProfile, NumberColumn, with_arrays
+from perennial.errors import ProfileMismatch
+from perennial.products import Products
+from perennial.sketch import Distinct
+
+FORMAT = 2
+
+Stored = tuple[int, dict[str, ColumnProfile], tuple[tuple[str, str], ...], Products | None]
+_PLAIN = ("kind", "count", "nulls", "infinite", "zeros", "low", "high", "mean", "m2", "m3", "m4")
+
+
+def dump_profile(
+    rows: int,
+    columns: Mapping[str, ColumnProfile],
+    incoming: tuple[tuple[str, str], ...],
+    products: Products | None,
+) -> bytes:
+    """Equal profiles give equal bytes."""
+    document = {
+        "format": FORMAT,
+        "rows": rows,
+        "columns": {name: _dump_column(column) for name, column in columns.items()},
+        "incoming": [list(pair) for pair in incoming],
+        "products": None if products is None else _dump_products(products),
+    }
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+
+
+def load_profile(body: bytes) -> Stored:
+    """Read what `dump_profile` wrote. Raises ProfileMismatch where it is something else."""
+    try:
+        document = json.loads(body)
+        if document["format"] != FORMAT:
+            raise ProfileMismatch(f"the profile has format {document['format']}: expected {FORMAT}")
+        return (
+            int(document["rows"]),
+            {name: _load_column(stored) for name, stored in document["columns"].items()},
+            tuple((str(name), str(kind)) for name, kind in document["incoming"]),
+            None if document["products"] is None else _load_products(document["products"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProfileMismatch(f"this is not a stored profile: {error}") from error
+
+
+def _dump_column(column: ColumnProfile) -> dict[str, Any]:
+    counts = _pack(column.count_array)
+    distinct = _pack(np.array(column.distinct.smallest, np.uint64))
+    if isinstance(column, NumberColumn):
+        plain = {name: getattr(column, name) for name in _PLAIN}
+        characters = list(column.characters)
+        return {
+            **plain,
+            "edges": _pack(column.edge_array),
+            "counts": counts,
+            "characters": characters,
+            "distinct": distinct,
+        }
+    return {
+        "kind": column.kind,
+        "count": column.count,
+        "nulls": column.nulls,
+        "levels": list(column.levels),
+        "counts": counts,
+        "other": column.other,
+        "unseen": [list(pair) for pair in column.unseen],
+        "distinct": distinct,
+    }
+
+
+def _load_column(stored: dict[str, Any]) -> ColumnProfile:
+    counts = _unpack(stored.pop("counts")).astype(np.int64)
+    distinct = Distinct(tuple(_unpack(stored.pop("distinct")).tolist()))
+    if "edges" in stored:
+        edges = _unpack(stored.pop("edges"))
+        stored["characters"] = tuple(stored["characters"])
+        number = NumberColumn(
+            **stored, edges=tuple(edges.tolist()), counts=tuple(counts.tolist()), distinct=distinct
+        )
+        return with_arrays(number, edge_array=edges, count_array=counts)
+    stored["levels"] = tuple(stored["levels"])
+    stored["unseen"] = tuple((str(level), int(times)) for level, times in stored["unseen"])
+    category = CategoryColumn(**stored, counts=tuple(counts.tolist()), distinct=distinct)
+    return with_arrays(category, count_array=counts)
+
+
+def _dump_products(products: Products) -> dict[str, Any]:
+    """Symmetric matrices as their upper triangles; one number stands for rows that are all alike."""
+    upper = np.triu_indices(len(products.names))
+    rows = products.rows[upper]
+    return {
+        "names": list(products.names),
+        "centres": _pack(products.centres),
+        "rows": _pack(rows[:1] if rows.size and np.all(rows == rows[0]) else rows),
+        "sums": _pack(products.sums.ravel()),
+        "products": _pack(products.products[upper]),
+    }
+
+
+def _load_products(stored: dict[str, Any]) -> Products:
+    names = tuple(map(str, stored["names"]))
+    upper = np.triu_indices(len(names))
+    shape = (len(names), len(names))
+    rows, products = np.zeros(shape, np.int64), np.zeros(shape)
+    rows[upper] = _unpack(stored["rows"])
+    products[upper] = _unpack(stored["products"])
+    return Products(
+        names,
+        _unpack(stored["centres"]).copy(),
+        np.maximum(rows, rows.T),
+        _unpack(stored["sums"]).reshape(shape).copy(),
+        np.where(products == 0, products.T, products),
+    )
+
+
+def _pack(values: NDArray[Any]) -> str:
+    """The type's letter and the numbers; whole numbers in as few bytes as the largest needs."""
+    if values.dtype.kind in "iu" and values.dtype != np.uint64:
+        values = values.astype(np.min_scalar_type(int(values.max(initial=0))))
+    little = values.astype(values.dtype.newbyteorder("<"), copy=False)
+    return f"{values.dtype.kind}{values.dtype.itemsize}:{b64encode(little.tobytes()).decode()}"
+
+
+def _unpack(text: str) -> NDArray[Any]:
+    kind, _, body = text.partition(":")
+    if kind not in {"f8", "u1", "u2", "u4", "u8"}:
+        raise ValueError(f"numbers of the unknown type {kind[:8]!r}")
+    return np.frombuffer(b64decode(body, validate=True), f"<{kind}")
