@@ -17,7 +17,7 @@ def main() -> None:
     parser.add_argument("--directory", type=Path, default=DIRECTORY, help="of the engine")
     parser.add_argument("--bind", default="127.0.0.1", help="address to listen on, for containers")
     arguments = parser.parse_args()
-    session = Session(Engine(arguments.directory, bind=arguments.bind))
+    session = Session(Engine(arguments.directory, bind=arguments.bind, auth=True))
     try:
         {"up": up, "down": down, "env": env}[arguments.command](session)
     except (EngineError, DeployError) as error:

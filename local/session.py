@@ -18,7 +18,7 @@ class Session:
     """An engine with its EC2 host. A context manager that stops both; or `up` and `down` from any process."""
 
     def __init__(self, engine: Engine | None = None) -> None:
-        self.engine = engine or Engine(DIRECTORY)
+        self.engine = engine or Engine(DIRECTORY, auth=True)
         self.host = Background("ec2_host", self.engine.directory)
 
     def up(self) -> Self:

@@ -119,26 +119,21 @@ def rollback(
     stack: Stack = "perennial",
 ) -> None:
     """Give the place of the champion back to an earlier version."""
-    services = _services(stack)
-    alias = services.registry.champion(load_model(model).name)
+    services, config = _services(stack), load_model(model)
+    alias = services.registry.champion(model)
     target = to if to is not None or alias is None else alias.previous
     if alias is None or alias.version is None or target is None:
         raise VersionNotFound(f"model {model} has no version to go back to")
     if target == alias.version:
         raise VersionNotFound(f"version {target} serves already")
-    services.registry.version(model, target)
-    name = f"by-hand-{getpass.getuser()}-{uuid4().hex[:8]}"
-    services.registry.move_champion(
-        model,
-        expected=alias.version,
+    services.succession.roll_back(
+        config,
+        champion=alias.version,
         to=target,
-        previous=None,
-        left_as="rolled_back",
-        run=name,
+        run=f"by-hand-{getpass.getuser()}-{uuid4().hex[:8]}",
         reason=reason,
         now=datetime.now(UTC),
     )
-    services.announcer.champion(model, target, alias.version, name, "Model Rolled Back")
     console.print(f"version [bold]{target}[/] of {model} serves; version {alias.version} was rolled back")
 
 

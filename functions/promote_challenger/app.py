@@ -12,20 +12,14 @@ from perennial.contracts import PromoteChallengerInput, Promotion
 def handler(request: PromoteChallengerInput, services: Services) -> Promotion:
     """Raises AliasMoved when the champion is not the one that the challenger was compared with."""
     config = load_model(request.model)
-    services.registry.move_champion(
-        request.model,
-        expected=request.champion,
-        to=request.challenger,
-        previous=request.champion,
-        left_as="archived",
+    services.succession.promote(
+        config,
+        challenger=request.challenger,
+        champion=request.champion,
         run=request.run,
         reason=request.reason,
         now=datetime.now(UTC),
     )
-    services.announcer.champion(
-        request.model, request.challenger, request.champion, request.run, "Model Promoted"
-    )
-    services.announcer.watch(config, services.registry.version(request.model, request.challenger))
     measure("Promotions", 1)
     interval = max(1, round(config.bake.check_every.total_seconds()))
     return Promotion(

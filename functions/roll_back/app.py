@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
+from perennial.config import load_model
 from perennial.contracts import RollBackInput, RolledBack
 
 
@@ -14,18 +15,13 @@ def handler(request: RollBackInput, services: Services) -> RolledBack:
         f"version {request.champion} was rolled back while it baked: {', '.join(request.alarms)} in alarm; "
         + (f"version {request.previous} serves again" if request.previous else "no version serves")
     )
-    services.registry.move_champion(
-        request.model,
-        expected=request.champion,
+    services.succession.roll_back(
+        load_model(request.model),
+        champion=request.champion,
         to=request.previous,
-        previous=None,
-        left_as="rolled_back",
         run=request.run,
         reason=summary,
         now=datetime.now(UTC),
-    )
-    services.announcer.champion(
-        request.model, request.previous, request.champion, request.run, "Model Rolled Back"
     )
     measure("Rollbacks", 1)
     return RolledBack(champion=request.previous, summary=summary)

@@ -14,6 +14,7 @@ from perennial.aws.intake import Intake
 from perennial.aws.ledger import Claims, Ledger, Lock
 from perennial.aws.objects import Bucket
 from perennial.aws.registry import Registry
+from perennial.aws.succession import Succession
 from perennial.aws.workflow import Callback, Workflow
 
 
@@ -129,6 +130,11 @@ class Services:
             self.settings.stack,
             self.settings.topic_arn,
         )
+
+    @cached_property
+    def succession(self) -> Succession:
+        """Changes of the champion."""
+        return Succession(self.registry, self.announcer)
 
     def callback(self, token: str) -> Callback:
         """The answer to one waiting task."""

@@ -222,6 +222,18 @@ def test_a_rollback_gives_the_place_back_and_says_so(competition: Services) -> N
     ]
 
 
+def test_after_a_rollback_the_alarms_watch_the_version_that_serves(services: Services) -> None:
+    services.registry.register(record(1, metrics={"accuracy": 0.8}))
+    serve(services, 1)
+    services.registry.register(record(2, run="sample-run", metrics={"accuracy": 0.95}))
+    invoke("promote_challenger")
+    invoke("roll_back")
+    (alarm,) = boto3.client("cloudwatch").describe_alarms(AlarmNamePrefix="perennial/retrain/iris/")[
+        "MetricAlarms"
+    ]
+    assert alarm["Threshold"] == pytest.approx(0.75)
+
+
 def test_a_rollback_that_is_repeated_answers_the_same(competition: Services) -> None:
     invoke("promote_challenger")
     assert invoke("roll_back") == invoke("roll_back")
