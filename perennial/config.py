@@ -34,6 +34,7 @@ def parse_duration(value: Any) -> Any:
 
 Duration = Annotated[
     timedelta,
+    Field(ge=timedelta()),
     BeforeValidator(parse_duration),
     PlainSerializer(lambda d: f"{d.total_seconds():.15g}s", when_used="json"),
 ]
@@ -107,8 +108,14 @@ class BakePolicy(_Strict):
 class Training(_Strict):
     """What the training instance may take."""
 
-    max_duration: Duration = timedelta(minutes=30)
-    instance_types: tuple[str, ...] = ("c7i.large", "c6i.large", "m6i.large", "m5.large")
+    # the workflow and the instance's own switch end a training after four hours, boot included
+    max_duration: Annotated[Duration, Field(gt=timedelta(), le=timedelta(minutes=225))] = timedelta(minutes=30)
+    instance_types: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "c7i.large",
+        "c6i.large",
+        "m6i.large",
+        "m5.large",
+    )
     market: Literal["spot", "on-demand"] = "spot"
 
 
@@ -141,6 +148,8 @@ class ModelConfig(_Strict):
         missing = [name for name in (self.label, *self.key) if name not in self.columns]
         if missing:
             raise ValueError(f"label and key must be among the columns; not found: {', '.join(missing)}")
+        if self.label in self.key:
+            raise ValueError(f"the label {self.label} cannot be part of the key")
         if not self.features:
             raise ValueError("no feature is left beside the label and the key")
         return self
