@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from perennial.columns import Floats
 from perennial.histogram import Counts
 
-BLOCK = 8192  # values at a time: all scratch arrays stay in the second level cache
+# Values at a time: scratch arrays stay in the cache, and dot products below the 10,000 terms from which
+# OpenBLAS calls its own threads, which fight ours.
+BLOCK = 8192
 _MAX_CELLS = 65_536
 
 

@@ -95,14 +95,15 @@ def count_levels(values: Any) -> tuple[dict[str, int], int]:
     strings = as_arrow_strings(values)
     if strings is not None:
         values = strings
-    missing = _missing_count(values)
     pairs: Iterable[tuple[Any, Any]]
+    if hasattr(values, "factorize"):  # pandas
+        codes, levels = values.factorize()
+        times = np.bincount(codes + 1, minlength=len(levels) + 1).tolist()
+        return _by_level(zip(levels.tolist(), times[1:], strict=True)), times[0]
+    missing = _missing_count(values)
     if is_arrow(values):
         counted = values.value_counts()
         pairs = zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)
-    elif hasattr(values, "value_counts"):
-        found = values.value_counts(dropna=True, sort=False)
-        pairs = zip(found.index.tolist(), found.tolist(), strict=True)
     else:
         array = _as_numpy(values)
         present = array[~_missing(array)]
@@ -110,12 +111,16 @@ def count_levels(values: Any) -> tuple[dict[str, int], int]:
             present.astype(str) if present.dtype == object else present, return_counts=True
         )
         pairs = zip(distinct.tolist(), times.tolist(), strict=True)
+    return _by_level(pairs), missing
+
+
+def _by_level(pairs: Iterable[tuple[Any, Any]]) -> dict[str, int]:
     counts: dict[str, int] = {}
     for value, times_seen in pairs:
         if times_seen and not _is_nothing(value):
             level = _level(value)
             counts[level] = counts.get(level, 0) + int(times_seen)
-    return counts, missing
+    return counts
 
 
 def as_arrow_strings(values: Any) -> pa.ChunkedArray | None:
