@@ -73,11 +73,18 @@ class ValidationRules(_Strict):
 
 
 class DriftPolicy(_Strict):
-    """Evidence and materiality: both are needed for a verdict."""
+    """Evidence and materiality: both are needed for a verdict.
 
-    alpha: Share = 0.01
-    min_psi: float = Field(default=0.1, ge=0)
-    min_ks: Share = 0.1
+    `alpha`: chance of a false alarm per check, over all columns and tests. `min_effect`: the smallest change
+    that matters, in standard deviations of a normal shift. `lifetime_alpha`: chance of any false alarm of the
+    accumulated test over the life of a reference. `min_correlation_change`: the smallest change of a
+    correlation that matters.
+    """
+
+    alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    min_effect: float = Field(default=0.15, ge=0)
+    lifetime_alpha: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    min_correlation_change: Share = 0.2
     min_performance_drop: Share = 0.05
 
 

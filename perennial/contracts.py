@@ -13,7 +13,7 @@ TriggerKind = Literal["schedule", "upload", "alarm", "on_demand"]
 Outcome = Literal["skipped", "quarantined", "promoted", "rejected", "rolled_back", "failed"]
 BatchKind = Literal["incoming", "window"]
 Action = Literal["skip", "alert", "retrain"]
-DriftKind = Literal["data", "label", "prediction", "concept"]
+DriftKind = Literal["data", "label", "prediction", "concept", "schema"]
 
 
 class Contract(BaseModel):

@@ -5,15 +5,22 @@
 Levels too rare for the approximation (expected count below 5 in the smaller sample) are pooled first; which
 ones depends only on the two samples' totals, so that pooling does not bias the test.
 
-Source: W. G. Cochran, Some methods for strengthening the common chi-square tests, Biometrics 10 (1954).
+p-value: the gamma distribution with the exact mean and variance of X2 given both margins, which holds in
+the tails that many columns ask for; of two levels, Fisher's exact test.
+
+Sources: W. G. Cochran, Some methods for strengthening the common chi-square tests, Biometrics 10 (1954); J.
+B. S. Haldane, The mean and variance of chi-squared, when used as a test of homogeneity, when expectations
+are small, Biometrika 31 (1940).
 """
 
 from math import pi, sqrt
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import chdtrc
+from scipy.special import gammaincc
 
+from perennial.columns import Floats
+from perennial.drift.proportions import p_different
 from perennial.histogram import Counts
 
 MIN_EXPECTED = 5.0
@@ -46,6 +53,22 @@ def pool_rare(reference: Any, current: Any, least: float = MIN_EXPECTED) -> tupl
     return np.add.reduceat(reference, starts), np.add.reduceat(current, starts)
 
 
+def pool_tail(reference: tuple[Any, int], current: tuple[Any, int]) -> tuple[Counts, Counts]:
+    """Counts of the reference's levels and of all others, with the rare levels put into the others.
+
+    Which levels a small reference knows is itself an accident: a rare level of the current data is as likely
+    to be another one. The tail as a whole is not.
+
+    >>> pool_tail(([60, 1, 2], 0), ([50, 0, 0], 4))
+    (array([60,  3]), array([50,  4]))
+    """
+    before, now = np.asarray(reference[0], np.int64), np.asarray(current[0], np.int64)
+    n, m = int(before.sum()) + reference[1], int(now.sum()) + current[1]
+    common = (before + now) * min(n, m) >= MIN_EXPECTED * (n + m)
+    tail, tail_now = int(before[~common].sum()) + reference[1], int(now[~common].sum()) + current[1]
+    return np.append(before[common], tail), np.append(now[common], tail_now)
+
+
 def chi_square(reference: Any, current: Any) -> ChiSquare:
     """Test two counts of the same levels, each of shape (levels,).
 
@@ -61,7 +84,26 @@ def chi_square(reference: Any, current: Any) -> ChiSquare:
     expected = np.outer(rows, columns) / observed.sum()
     statistic = float((np.square(observed - expected) / expected).sum())
     degrees = observed.shape[1] - 1
-    return ChiSquare(statistic, float(chdtrc(degrees, statistic)), degrees)
+    if degrees == 1:
+        p_value = p_different(int(observed[0, 0]), int(rows[0]), int(observed[1, 0]), int(rows[1]))
+    else:
+        mean, variance = _null_moments(rows, columns)
+        p_value = float(gammaincc(mean * mean / variance, statistic * mean / variance))
+    return ChiSquare(statistic, p_value, degrees)
+
+
+def _null_moments(rows: Floats, columns: Floats) -> tuple[float, float]:
+    """Exact mean and variance of X2 given both margins."""
+    size = float(rows.sum())
+    r, c = rows.size, columns.size
+    first = [(k - 1) * (size - k) / (size - 1) for k in (r, c)]
+    second = [
+        (size * float((1 / margin).sum()) - k * k) / (size - 2) for margin, k in ((rows, r), (columns, c))
+    ]
+    mean = size * (r - 1) * (c - 1) / (size - 1)
+    variance = 2 * size / (size - 3) * (first[0] - second[0]) * (first[1] - second[1])
+    variance += size * size / (size - 1) * second[0] * second[1]
+    return mean, variance
 
 
 def total_variation(reference: Any, current: Any) -> float:

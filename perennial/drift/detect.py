@@ -1,143 +1,197 @@
 """Reference against current: evidence first, then materiality, one verdict."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from perennial.config import DriftPolicy
 from perennial.contracts import DriftKind
 from perennial.drift.drawing import bars
-from perennial.drift.evidence import Evidence, compare_columns
+from perennial.drift.evidence import ColumnEvidence, compare_columns
+from perennial.drift.family import adjust
+from perennial.drift.materiality import leanings
 from perennial.drift.multiplicity import holm
+from perennial.drift.multivariate import MultivariateChange
 from perennial.drift.performance import PerformanceChange
-from perennial.drift.report import ColumnDrift, DriftReport, summarise
+from perennial.drift.report import ColumnDrift, DriftReport, TableTest
+from perennial.drift.schema import SchemaChange, compare_schema, table_schema
+from perennial.drift.sequential import Accumulated, accumulate
+from perennial.drift.tables import compare_tables
+from perennial.drift.words import performance_words, ranked_reasons, summarise, test_words
 from perennial.errors import MissingColumn, ProfileMismatch
 from perennial.profile import ColumnProfile, NumberColumn, Profile
 
 
-def detect_drift(
+def detect_drift(  # noqa: PLR0913
     reference: Any,
     current: Any,
     policy: DriftPolicy | None = None,
+    state: Mapping[str, Any] | None = None,
     *,
     label: str | None = None,
     performance: PerformanceChange | None = None,
     columns: Iterable[str] | None = None,
+    importances: Mapping[str, float] | None = None,
+    multivariate: MultivariateChange | None = None,
 ) -> DriftReport:
     """Compare current data with a reference, each a `Profile`, a DataFrame, a pyarrow Table or a mapping of
     arrays.
 
     `columns` to compare (default: all of the reference; leave out keys, whose values are new in every batch).
     `label` names the one among them whose drift is label drift. `performance` adds the champion's score on
-    labelled current rows.
+    labelled current rows, `multivariate` a domain classifier's verdict (`compare_samples`). `importances` say
+    how much the model leans on each column. With `state` (`{}` at first, then each report's own `state`) what
+    batches have in common accumulates: slow drift too small for one batch.
 
-    A column drifted when a test of it is significant (Holm-adjusted p-value over all tests of the batch below
-    `policy.alpha`) and its effect material (`min_ks`, `min_psi`, both free of sampling noise). Performance
+    A column drifted when a test of it is significant (corrected p-value below `policy.alpha`) and its effect
+    material (at least `policy.min_effect`, free of sampling noise, weighted by importance). Performance
     drifted when the drop is significant in the same family of tests and at least `min_performance_drop`.
 
-    Raises ProfileMismatch where the two were not binned alike, MissingColumn where current data lacks a
-    column.
+    Raises ProfileMismatch where the two were not binned alike, MissingColumn where a column of `columns` is
+    in neither; a column that current data merely lacks is schema drift.
     """
     policy = policy or DriftPolicy()
     before = reference if isinstance(reference, Profile) else Profile.of(reference)
-    now = current if isinstance(current, Profile) else Profile.of(current, like=before)
-    names = list(before.columns if columns is None else columns)
-    evidence = {name: _evidence(name, before, now, policy) for name in names}
-    family = [test.p_value for tests in evidence.values() for test in tests]
-    family += [performance.p_value] if performance else []
-    adjusted = iter(holm(family))
+    now, schema = _profiled(current, before)
+    names = _names(before, now, schema, columns)
+    evidence = compare_columns(before, now, names)
+    weights = leanings([name for name in names if name != label], importances)
+    tables, share = compare_tables(before, now, evidence, weights, multivariate, policy)
+    family = [evidence[name].p_value for name in names if evidence[name].tests]
+    adjusted = iter(holm([*family, *([performance.p_value] if performance else [])]))
     verdicts = {
         name: _verdict(
             name,
-            tests,
-            [next(adjusted) for _ in tests],
+            evidence[name],
+            adjust(next(adjusted), share) if evidence[name].tests else None,
             (before.columns[name], now.columns[name]),
-            policy,
-            label,
+            _Limits(policy, len(family), label, weights.get(name, 1.0)),
         )
-        for name, tests in evidence.items()
+        for name in names
     }
-    worse_significant = performance is not None and next(adjusted) < policy.alpha
+    worse_significant = performance is not None and adjust(next(adjusted), share) < policy.alpha
     worse_material = performance is not None and performance.drop >= policy.min_performance_drop
     worse = worse_significant and worse_material
+    accumulated, carried = accumulate(before, now, names, policy, state, weights)
+    parts: list[ColumnDrift | TableTest | Accumulated] = [*verdicts.values(), *tables]
+    parts += [accumulated] if accumulated else []
+    first = [f"schema: {schema.words}"] if schema.breaking else []
+    first += [f"performance: {performance_words(performance)}"] if performance and worse else []
+    first += [accumulated.reason] if accumulated and accumulated.drifted else []
     return DriftReport(
-        drifted=worse or any(column.drifted for column in verdicts.values()),
-        significant=worse_significant or any(column.significant for column in verdicts.values()),
-        material=worse_material or any(column.material for column in verdicts.values()),
-        kinds=_kinds(verdicts, worse),
+        drifted=worse or schema.breaking or any(part.drifted for part in parts),
+        significant=worse_significant or any(part.significant for part in parts),
+        material=worse_material or any(part.material for part in parts),
+        kinds=_kinds(verdicts, tables, accumulated, label, worse=worse, schema=schema),
         score=max((column.statistics.get("psi_corrected", 0.0) for column in verdicts.values()), default=0.0),
-        summary=summarise(verdicts, performance, worse),
+        summary=summarise(
+            verdicts, performance, worse=worse, tables=tables, schema=schema, accumulated=accumulated
+        ),
+        reasons=ranked_reasons(verdicts, evidence, tables, first),
         columns=verdicts,
+        tables=tables,
+        schema=schema,
         performance=performance,
         performance_drifted=worse,
+        accumulated=accumulated,
+        state=carried,
         reference_rows=before.rows,
         current_rows=now.rows,
-        tests=len(family),
+        tests=sum(len(found.tests) for found in evidence.values()) + len(tables) + (performance is not None),
         alpha=policy.alpha,
     )
 
 
-def _evidence(name: str, before: Profile, now: Profile, policy: DriftPolicy) -> list[Evidence]:
-    for side, profile in (("reference", before), ("current data", now)):
-        if name not in profile.columns:
-            raise MissingColumn(f"the {side} has no column {name!r}: found {', '.join(profile.columns)}")
-    reference, current = before.columns[name], now.columns[name]
-    if _binning(reference) != _binning(current):
-        raise ProfileMismatch(
-            f"column {name!r} was binned differently: profile the current data with `like=reference`"
-        )
-    return list(compare_columns(reference, current, policy))
+def _profiled(current: Any, before: Profile) -> tuple[Profile, SchemaChange]:
+    """The current profile of the columns that can be compared, and how the schema changed."""
+    if isinstance(current, Profile):
+        kinds = ({name: column.kind for name, column in side.columns.items()} for side in (before, current))
+        return current, compare_schema(*kinds)
+    schema = table_schema(current, before)
+    gone = {*schema.removed, *schema.retyped}
+    if not gone:
+        return Profile.of(current, like=before), schema
+    kept = {name: column for name, column in before.columns.items() if name not in gone}
+    return Profile.of(current, like=replace(before, columns=kept, products=None)), schema
+
+
+def _names(before: Profile, now: Profile, schema: SchemaChange, wanted: Iterable[str] | None) -> list[str]:
+    gone = {*schema.removed, *schema.retyped}
+    names = list(before.columns) if wanted is None else list(wanted)
+    for name in names:
+        if name not in before.columns:
+            raise MissingColumn(f"the reference has no column {name!r}: found {', '.join(before.columns)}")
+    names = [name for name in names if name not in gone]
+    for name in names:
+        if _binning(before.columns[name]) != _binning(now.columns[name]):
+            raise ProfileMismatch(
+                f"column {name!r} was binned differently: profile the current data with `like=reference`"
+            )
+    return names
 
 
 def _binning(column: ColumnProfile) -> tuple[Any, ...]:
     return (column.kind, column.edges if isinstance(column, NumberColumn) else column.levels)
 
 
+class _Limits:
+    """What a column is held against."""
+
+    def __init__(self, policy: DriftPolicy, columns: int, label: str | None, weight: float) -> None:
+        self.alpha, self.least, self.label, self.weight = policy.alpha, policy.min_effect, label, weight
+        self.noise = policy.alpha / max(columns, 1)  # an effect that chance may bring is none
+
+
 def _verdict(
     name: str,
-    tests: list[Evidence],
-    adjusted: list[float],
+    found: ColumnEvidence,
+    adjusted: float | None,
     pair: tuple[ColumnProfile, ColumnProfile],
-    policy: DriftPolicy,
-    label: str | None,
+    limits: _Limits,
 ) -> ColumnDrift:
-    judged = sorted(zip(tests, adjusted, strict=True), key=lambda item: -item[0].effect)
-    significant = [test for test, p in judged if p < policy.alpha]
-    drifted = [test for test in significant if test.material]
-    ordered = sorted(judged, key=lambda item: (item[0] not in drifted, -item[0].effect))
+    factor = adjusted / found.p_value if adjusted is not None and found.p_value > 0 else 1.0
+    judged = []
+    for test in found.tests:
+        corrected = min(1.0, test.weighted_p * factor)
+        material = test.effect * limits.weight >= limits.least and test.p_value <= limits.noise
+        judged.append((test, corrected, corrected < limits.alpha, material))
+    judged.sort(key=lambda item: (not (item[2] and item[3]), not item[2], -item[0].effect))
+    drifted = [test for test, _, significant, material in judged if significant and material]
     return ColumnDrift(
         name=name,
         kind=pair[0].kind,
-        role="label" if name == label else "feature",
+        role="label" if name == limits.label else "feature",
         drifted=bool(drifted),
-        significant=bool(significant),
-        material=any(test.material for test in tests),
-        p_value=min((test.p_value for test in tests), default=None),
-        adjusted_p_value=min(adjusted, default=None),
-        effect=max((test.effect for test in drifted or tests), default=0.0),
-        statistics={key: value for test in tests for key, value in test.statistics.items()},
-        reasons=tuple(_reason(test, p, policy) for test, p in ordered),
+        significant=any(significant for _, _, significant, _ in judged),
+        material=any(material for *_, material in judged),
+        p_value=found.p_value if found.tests else None,
+        adjusted_p_value=adjusted,
+        effect=max((test.effect for test in drifted or found.tests), default=0.0),
+        weight=limits.weight,
+        statistics=found.statistics or {},
+        reasons=tuple(
+            test_words(test, corrected, significant=significant, material=material)
+            for test, corrected, significant, material in judged
+        ),
         histogram=bars(*pair),
     )
 
 
-def _reason(test: Evidence, adjusted: float, policy: DriftPolicy) -> str:
-    size = f"{test.words}, corrected p {_p(adjusted)}"
-    if adjusted >= policy.alpha:
-        return f"{size}: not significant"
-    return size if test.material else f"{size}: significant, but too small to matter"
-
-
-def _p(value: float) -> str:
-    return "< 0.0001" if value < 0.0001 else f"= {value:.2g}"
-
-
-def _kinds(columns: Mapping[str, ColumnDrift], worse: bool) -> tuple[DriftKind, ...]:
-    kinds: list[DriftKind] = []
-    roles = {column.role for column in columns.values() if column.drifted}
-    if "feature" in roles:
-        kinds.append("data")
-    if "label" in roles:
-        kinds.append("label")
-    if worse:
-        kinds.append("concept")
-    return tuple(kinds)
+def _kinds(
+    columns: Mapping[str, ColumnDrift],
+    tables: Iterable[TableTest],
+    accumulated: Accumulated | None,
+    label: str | None,
+    *,
+    worse: bool,
+    schema: SchemaChange,
+) -> tuple[DriftKind, ...]:
+    slow = set(accumulated.columns if accumulated and accumulated.drifted else ())
+    roles = {column.role for column in columns.values() if column.drifted or column.name in slow}
+    found: dict[DriftKind, bool] = {
+        "data": "feature" in roles or any(test.drifted for test in tables),
+        "label": label is not None and "label" in roles,
+        "concept": worse,
+        "schema": schema.breaking,
+    }
+    return tuple(kind for kind, present in found.items() if present)

@@ -29,7 +29,8 @@ def _number_bars(reference: NumberColumn, current: NumberColumn) -> dict[str, An
     if not ends or not reference.edges:
         return {"edges": [], "reference": [], "current": []}
     low, high = min(ends), max(ends)
-    margin = (high - low) / (2 * MAX_BARS) or max(abs(low), 1.0) / 100
+    apart = high - low > 1e-12 * max(abs(low), abs(high), 1e-280)
+    margin = (high - low) / (2 * MAX_BARS) if apart else max(abs(low), 1.0) / 100
     grid = np.linspace(low - margin, high + margin, MAX_BARS + 1)
     edges = np.array(reference.edges)
 

@@ -2,9 +2,9 @@
 
     D = max over x of |F_reference(x) - F_current(x)|
 
-taken at the bins' edges, where both distribution functions are known exactly. D can only be smaller than that
-of the raw values (by at most the largest share of a bin), so the test errs on the side of no drift. p-value:
-the asymptotic distribution of sqrt(n m / (n + m)) D, conservative for small or tied samples.
+taken at the bins' edges, where both distribution functions are known exactly. D can only be smaller than
+that of the raw values (by at most the largest share of a bin), so the test errs on the side of no drift.
+p-value: the asymptotic distribution of sqrt(n m / (n + m)) D, conservative for small or tied samples.
 
 Source: N. Smirnov, Table for estimating the goodness of fit of empirical distributions, Ann. Math. Statist.
 19 (1948).

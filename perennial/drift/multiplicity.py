@@ -1,8 +1,9 @@
 """Many tests on one batch: Holm's step-down adjustment.
 
 An adjusted p-value below alpha means: with probability at least 1 - alpha not one test of the batch is
-falsely called significant, however the tests depend on each other. This is what an alarm per batch needs; the
-false discovery rate of Benjamini and Hochberg would bound only the share of false columns among those named.
+falsely called significant, however the tests depend on each other. This is what an alarm per batch needs;
+the false discovery rate of Benjamini and Hochberg would bound only the share of false columns among those
+named.
 
 Source: S. Holm, A simple sequentially rejective multiple test procedure, Scand. J. Statist. 6 (1979).
 """

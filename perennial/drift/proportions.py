@@ -5,8 +5,8 @@ Fisher: given the total of successes, those of the first sample are hypergeometr
 p-value is the tail's probability. Interval of the difference: Newcombe's, built from the two Wilson score
 intervals.
 
-Sources: R. A. Fisher, The logic of inductive inference, J. R. Stat. Soc. 98 (1935); R. G. Newcombe, Interval
-estimation for the difference between independent proportions, Stat. Med. 17 (1998), method 10.
+Sources: R. A. Fisher, The logic of inductive inference, J. R. Stat. Soc. 98 (1935); R. G. Newcombe,
+Interval estimation for the difference between independent proportions, Stat. Med. 17 (1998), method 10.
 """
 
 from math import sqrt

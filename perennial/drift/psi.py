@@ -2,8 +2,8 @@
 
     PSI = sum over bins of (q - p) ln(q / p)        p, q: shares of reference and current
 
-with half a count added to every bin, so that an empty one does not make it infinite. Without any drift PSI is
-not 0: its mean is about (bins - 1)(1/n + 1/m), which the corrected index takes off.
+with half a count added to every bin, so that an empty one does not make it infinite. Without any drift PSI
+is not 0: its mean is about (bins - 1)(1/n + 1/m), which the corrected index takes off.
 
 Sources: N. Siddiqi, Credit Risk Scorecards (2006); B. Yurdakul, Statistical Properties of Population
 Stability Index, Western Michigan University (2018).
@@ -13,21 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from perennial.drift.shares import smoothed, where_counted
 
-def psi(reference: Any, current: Any) -> float:
-    """PSI of two counts of the same bins, each of shape (bins,); 0 where either is empty.
+
+def psi(reference: Any, current: Any) -> Any:
+    """PSI of counts of the same bins, each of shape (..., bins); 0 where either is empty.
 
     >>> round(psi([50, 50], [50, 50]), 6)
     0.0
     >>> round(psi([500, 500], [900, 100]), 2)
     0.88
     """
-    reference, current = np.asarray(reference, float), np.asarray(current, float)
-    if reference.sum() == 0 or current.sum() == 0:
-        return 0.0
-    p = (reference + 0.5) / (reference + 0.5).sum()
-    q = (current + 0.5) / (current + 0.5).sum()
-    return float(((q - p) * np.log(q / p)).sum())
+    p, q = smoothed(reference), smoothed(current)
+    return where_counted(((q - p) * np.log(q / p)).sum(axis=-1), reference, current)
 
 
 def psi_noise(bins: int, n: int, m: int) -> float:
@@ -46,4 +44,4 @@ def psi_corrected(reference: Any, current: Any) -> float:
     0.0
     """
     n, m = int(np.sum(reference)), int(np.sum(current))
-    return max(0.0, psi(reference, current) - psi_noise(len(reference), n, m))
+    return max(0.0, float(psi(reference, current)) - psi_noise(len(reference), n, m))

@@ -1,0 +1,121 @@
+"""Number columns of two profiles compared, all at once: three tests each, and every statistic."""
+
+from math import log, pi, sqrt
+
+import numpy as np
+from scipy.special import kolmogorov
+
+from perennial.columns import Floats
+from perennial.drift.aligned import AlignedNumbers, align, coarse
+from perennial.drift.evidence import ColumnEvidence, Test, TestName
+from perennial.drift.jensen_shannon import jensen_shannon
+from perennial.drift.kullback_leibler import kullback_leibler
+from perennial.drift.materiality import in_deviations, without_noise
+from perennial.drift.moments import Spread, drawn_in, mean_change, scale_change, spread
+from perennial.drift.permutation import score_test
+from perennial.drift.psi import psi
+from perennial.drift.quantiles import outside_share, quantile_change
+from perennial.drift.scores import normal_scores
+from perennial.drift.shares import shares
+from perennial.drift.wasserstein import wasserstein
+from perennial.profile import NumberColumn
+
+LOCATION, SCALE, DISTRIBUTION = 0.8, 0.12, 0.08  # shares of the column's error rate
+_PSI_BINS = 10
+_ROWS_PER_PSI_BIN = 10
+_QUANTILES = (0.05, 0.5, 0.95)
+_TESTS: tuple[TestName, ...] = ("location", "scale", "distribution")
+
+Pairs = dict[str, tuple[NumberColumn, NumberColumn]]
+
+
+def compare_numbers(pairs: Pairs) -> dict[str, ColumnEvidence]:
+    """Evidence for each pair of columns, binned alike and both with values."""
+    if not pairs:
+        return {}
+    numbers = align(pairs)
+    n, m = np.maximum(numbers.n, 1), np.maximum(numbers.m, 1)
+    error = np.sqrt(1 / n + 1 / m)
+    pooled = numbers.exchangeable + numbers.current
+    location_scores, scale_scores = normal_scores(pooled)
+    location = score_test(location_scores, numbers.exchangeable, numbers.current)
+    scale = score_test(scale_scores, numbers.exchangeable, numbers.current)
+    distance = np.abs(np.cumsum(shares(numbers.reference) - shares(numbers.current), axis=1)).max(axis=1)
+    places = drawn_in(numbers.reference, numbers.places)
+    before, now = spread(numbers.reference, places), spread(numbers.current, places)
+    shift, stretch = mean_change(before, now), scale_change(before, now)
+    stretch_error = np.sqrt(np.maximum(before.kurtosis - 1, 0.1) / 4) * error
+    ks_noise = sqrt(pi / 2) * log(2) * error
+    apart = without_noise(distance, ks_noise)
+    moved = np.where(before.deviation > 0, without_noise(shift, error), in_deviations(apart))
+    effects = np.stack([moved, without_noise(stretch, stretch_error), in_deviations(apart) / 2], axis=1)
+    p_values = np.stack([location.p_value, scale.p_value, kolmogorov(distance / error)], axis=1)
+    statistics = _statistics(numbers, before, shift, stretch, distance)
+    return {
+        name: _evidence(
+            pairs[name],
+            effects[row],
+            p_values[row],
+            {key: float(values[row]) for key, values in statistics.items()},
+            location=(float(location.z[row]), float(shift[row]), float(error[row])),
+        )
+        for row, name in enumerate(numbers.names)
+    }
+
+
+def _statistics(
+    numbers: AlignedNumbers, before: Spread, shift: Floats, stretch: Floats, distance: Floats
+) -> dict[str, Floats]:
+    first, second, groups = coarse(numbers, _PSI_BINS, _ROWS_PER_PSI_BIN)
+    n, m = np.maximum(numbers.n, 1), np.maximum(numbers.m, 1)
+    index = np.asarray(psi(first, second))
+    deviation = before.deviation
+    safe = np.where(deviation > 0, deviation, 1.0)
+    moved = np.asarray(wasserstein(numbers.reference, numbers.current, numbers.places))
+    found = {
+        "ks": distance,
+        "psi": index,
+        "psi_corrected": np.maximum(index - (groups - 1) * (1 / n + 1 / m), 0.0),
+        "kullback_leibler": np.asarray(kullback_leibler(first, second)),
+        "jensen_shannon": np.asarray(jensen_shannon(first, second)),
+        "wasserstein": np.where(deviation > 0, moved / safe, 0.0),
+        "mean_change": shift,
+        "scale_change": stretch,
+    }
+    for q in _QUANTILES:
+        found[f"quantile_{q:.0%}".rstrip("%") + "_change"] = quantile_change(
+            numbers.reference, numbers.current, numbers.places, deviation, q
+        )
+    return found
+
+
+def _evidence(
+    pair: tuple[NumberColumn, NumberColumn],
+    effects: Floats,
+    p_values: Floats,
+    statistics: dict[str, float],
+    location: tuple[float, float, float],
+) -> ColumnEvidence:
+    before, now = pair
+    what = "mean length" if before.kind == "text" else "mean"
+    outside = outside_share(before.low, before.high, before.edges, now.counts)
+    z, shift, error = location
+    words = (
+        f"{what} {before.mean:.4g} → {now.mean:.4g} ({shift:+.2f} sd)",
+        f"standard deviation {sqrt(before.variance):.4g} → {sqrt(now.variance):.4g}",
+        f"Kolmogorov-Smirnov distance {statistics['ks']:.2f}",
+    )
+    tests = tuple(
+        Test(name, float(p), weight, float(effect), said)
+        for name, p, weight, effect, said in zip(
+            _TESTS,
+            p_values,
+            (LOCATION, SCALE, DISTRIBUTION),
+            effects,
+            words,
+            strict=True,
+        )
+    )
+    statistics["outside_range"] = outside
+    note = (f"{outside:.0%} of values outside the reference's range",) if outside > 0.05 else ()
+    return ColumnEvidence(tests, statistics, note, z, shift, error)
