@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from local.deploy import DeployError, build, deploy
+from local.display import Display
 from local.engine import DIRECTORY, Engine, EngineError
 from local.session import Session
 
@@ -28,19 +29,22 @@ def main() -> None:
 
 def up(session: Session) -> None:
     """Build, start, deploy, and leave it running; where it already runs, deploy anew."""
-    build()
-    if session.engine.running():
-        if not session.host.alive():
-            session.start_host()
-        deploy(session.engine)
-    else:
-        try:
+    display = Display()
+    with display.phase("build: sam build"):
+        build()
+    ran_before = session.engine.running()
+    try:
+        if not ran_before:
             session.up()
+        elif not session.host.alive():
+            session.start_host()
+        with display.phase("deploy: sam deploy, the same template as for AWS"):
             deploy(session.engine)
-        except BaseException:
+    except BaseException:
+        if not ran_before:
             session.down()
-            raise
-    print(f"The embedded AWS answers at {session.engine.url}; make down stops it.")
+        raise
+    display.note(f"The embedded AWS answers at {session.engine.url}; make down stops it.")
 
 
 def down(session: Session) -> None:
