@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from perennial.drift.chi_square import chi_square, pool_tail, total_variation, total_variation_noise
-from perennial.drift.evidence import ColumnEvidence, Test
+from perennial.drift.evidence import ColumnEvidence, ColumnTest
 from perennial.drift.jensen_shannon import jensen_shannon
 from perennial.drift.kullback_leibler import kullback_leibler
 from perennial.drift.levels import new_levels, vanished_levels
@@ -38,7 +38,7 @@ def compare_categories(reference: CategoryColumn, current: CategoryColumn) -> Co
         [f"levels the reference does not count: {', '.join(new[:3])}"] if new and not reference.other else []
     )
     notes += [f"vanished levels: {', '.join(gone[:3])}"] if gone else []
-    test = Test("distribution", result.p_value, 1.0, effect, words)
+    test = ColumnTest("distribution", result.p_value, 1.0, effect, words)
     return ColumnEvidence((test,), statistics, tuple(notes))
 
 

@@ -17,7 +17,7 @@ from perennial.drift.report import ColumnDrift, DriftReport, TableTest
 from perennial.drift.schema import SchemaChange, compare_schema, table_schema
 from perennial.drift.sequential import Accumulated, accumulate
 from perennial.drift.tables import compare_tables
-from perennial.drift.words import performance_words, ranked_reasons, summarise, test_words
+from perennial.drift.words import performance_words, ranked_reasons, summarise, told
 from perennial.errors import MissingColumn, ProfileMismatch
 from perennial.profile import ColumnProfile, NumberColumn, Profile
 
@@ -170,7 +170,7 @@ def _verdict(
         weight=limits.weight,
         statistics=found.statistics or {},
         reasons=tuple(
-            test_words(test, corrected, significant=significant, material=material)
+            told(test, corrected, significant=significant, material=material)
             for test, corrected, significant, material in judged
         ),
         histogram=bars(*pair),

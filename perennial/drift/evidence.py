@@ -17,7 +17,7 @@ TestName = Literal["location", "scale", "distribution", "missing"]
 
 
 @dataclass(frozen=True)
-class Test:
+class ColumnTest:
     """One test of one column.
 
     `weight`: its share of the column's error rate. `effect`: in standard deviations of a normal shift, free
@@ -42,7 +42,7 @@ class ColumnEvidence:
     deviations of the reference and its standard error.
     """
 
-    tests: tuple[Test, ...] = ()
+    tests: tuple[ColumnTest, ...] = ()
     statistics: dict[str, float] | None = None
     notes: tuple[str, ...] = ()
     z: float | None = None
@@ -86,7 +86,7 @@ def _with_missing(found: ColumnEvidence, before: ColumnProfile, now: ColumnProfi
     n, m = before.count + before.nulls, now.count + now.nulls
     change = missing_change(before.nulls, n, now.nulls, m)
     noise = sqrt(2 / pi * (before.nulls + now.nulls) / (n + m) * (1 / n + 1 / m)) if n and m else 0.0
-    test = Test(
+    test = ColumnTest(
         "missing",
         change.p_value,
         MISSING if found.tests else 1.0,

@@ -7,7 +7,7 @@ from scipy.special import kolmogorov
 
 from perennial.columns import Floats
 from perennial.drift.aligned import AlignedNumbers, align, coarse
-from perennial.drift.evidence import ColumnEvidence, Test, TestName
+from perennial.drift.evidence import ColumnEvidence, ColumnTest, TestName
 from perennial.drift.jensen_shannon import jensen_shannon
 from perennial.drift.kullback_leibler import kullback_leibler
 from perennial.drift.materiality import in_deviations, without_noise
@@ -106,7 +106,7 @@ def _evidence(
         f"Kolmogorov-Smirnov distance {statistics['ks']:.2f}",
     )
     tests = tuple(
-        Test(name, float(p), weight, float(effect), said)
+        ColumnTest(name, float(p), weight, float(effect), said)
         for name, p, weight, effect, said in zip(
             _TESTS,
             p_values,

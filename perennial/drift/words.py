@@ -2,14 +2,14 @@
 
 from collections.abc import Iterable
 
-from perennial.drift.evidence import ColumnEvidence, Test
+from perennial.drift.evidence import ColumnEvidence, ColumnTest
 from perennial.drift.performance import PerformanceChange
 from perennial.drift.report import ColumnDrift, TableTest, by_impact
 from perennial.drift.schema import SchemaChange
 from perennial.drift.sequential import Accumulated
 
 
-def test_words(test: Test, adjusted: float, *, significant: bool, material: bool) -> str:
+def told(test: ColumnTest, adjusted: float, *, significant: bool, material: bool) -> str:
     """What a test saw, and what that is worth."""
     size = f"{test.words}, corrected p {p_words(adjusted)}"
     if not significant:
