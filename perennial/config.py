@@ -1,5 +1,6 @@
 """What a user writes: `models/<name>.yaml`, read and checked."""
 
+import codecs
 import os
 import re
 from datetime import timedelta
@@ -46,14 +47,25 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Action = Literal["reject", "drop", "warn"]
+
+
 class Column(_Strict):
-    """One column of the model's data and the rules it must keep."""
+    """One column of the model's data and the rules it must keep.
+
+    `unique`: no value comes twice. `max_age`: the newest date-time is at most so old. `action` on values that
+    are of a wrong type, outside the range or the levels, or missing where none may be; by default the one of
+    `validation`.
+    """
 
     type: Literal["number", "category", "boolean", "datetime", "text"]
     nullable: bool = True
     min: float | None = None
     max: float | None = None
     levels: tuple[str, ...] | None = None
+    unique: bool = False
+    max_age: Duration | None = None
+    action: Action | None = None
 
 
 class Estimator(_Strict):
@@ -63,13 +75,46 @@ class Estimator(_Strict):
     params: dict[str, Any] = {}
 
 
+class FileFormat(_Strict):
+    """How text files are written.
+
+    `delimiter` None: whichever of comma, semicolon, tab and bar the header uses. `encoding` as Python names
+    it; a byte order mark of UTF-8 or UTF-16 goes before it.
+    """
+
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
+    quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
+    encoding: str = "utf-8"
+
+    @model_validator(mode="after")
+    def _encoding_exists(self) -> Self:
+        try:
+            codecs.lookup(self.encoding)
+        except LookupError as error:
+            raise ValueError(f"no encoding is named {self.encoding!r}: expected utf-8, say") from error
+        return self
+
+
 class ValidationRules(_Strict):
-    """When a whole batch is refused."""
+    """When a whole batch is refused, and what becomes of rows that break a rule.
+
+    `action` on wrong values. reject: up to `max_bad_share` of a column's rows they count as missing, more
+    refuse the batch. drop: their rows are left out. warn: they count as missing, however many. `repeated` on
+    rows that repeat the key of an earlier one. reject: they are left out, more than `max_bad_share` refuse
+    the batch. drop: they are left out. warn: they stay. `stale` on a column older than its `max_age`.
+    `min_label_share`: of the rows, so many have a label. `max_bytes`: so large may the files of a batch be
+    together, decompressed.
+    """
 
     min_rows: int = Field(default=20, ge=1)
     max_rows: int = Field(default=10_000_000, ge=1)
     max_null_share: Share = 0.2
     max_bad_share: Share = 0.05
+    max_bytes: int = Field(default=16 * 1024**3, ge=1)
+    min_label_share: Share = 0.0
+    action: Action = "reject"
+    repeated: Action = "reject"
+    stale: Literal["reject", "warn"] = "reject"
 
 
 class DriftPolicy(_Strict):
@@ -116,7 +161,9 @@ class Training(_Strict):
     """What the training instance may take."""
 
     # the workflow and the instance's own switch end a training after four hours, boot included
-    max_duration: Annotated[Duration, Field(gt=timedelta(), le=timedelta(minutes=225))] = timedelta(minutes=30)
+    max_duration: Annotated[Duration, Field(gt=timedelta(), le=timedelta(minutes=225))] = timedelta(
+        minutes=30
+    )
     instance_types: Annotated[tuple[str, ...], Field(min_length=1)] = (
         "c7i.large",
         "c6i.large",
@@ -142,6 +189,7 @@ class ModelConfig(_Strict):
     estimator: Estimator
     seed: int = 0
     holdout: Annotated[float, Field(gt=0, lt=0.9)] = 0.2
+    format: FileFormat = FileFormat()
     validation: ValidationRules = ValidationRules()
     drift: DriftPolicy = DriftPolicy()
     policy: RetrainPolicy = RetrainPolicy()

@@ -9,6 +9,7 @@ PerennialError
 ├── InvalidData               the data cannot be used; it goes to quarantine, or stays where it is
 │   ├── EmptyObject
 │   ├── UnreadableFile
+│   ├── BatchTooLarge
 │   ├── MissingColumn
 │   └── NoTrainingData
 ├── ProfileMismatch           two profiles cannot be compared or merged
@@ -61,6 +62,10 @@ class EmptyObject(InvalidData):
 
 class UnreadableFile(InvalidData):
     """A file is not the CSV, Parquet or JSON Lines that its name promises. It goes to quarantine."""
+
+
+class BatchTooLarge(InvalidData):
+    """The files are larger, decompressed, than the model file allows. The batch goes to quarantine."""
 
 
 class MissingColumn(InvalidData):

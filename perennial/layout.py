@@ -45,7 +45,8 @@ def version_key(model: str, version: int, name: str) -> str:
     return f"models/{model}/{version:06d}/{name}"
 
 
-MANIFEST, PROFILE, SAMPLE = "manifest.json", "profile.json", "sample.csv.gz"
+MANIFEST, VALIDATION = "manifest.json", "validation.json"
+PROFILE, SAMPLE = "profile.json", "sample.csv.gz"
 DRIFT, DECISION, EVALUATION, JOB = "drift.json", "decision.json", "evaluation.json", "job.json"
 MODEL, BASELINE, REFERENCE, HOLDOUT, LINEAGE = (
     "model.joblib",

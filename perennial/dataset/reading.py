@@ -1,59 +1,95 @@
-"""CSV, Parquet and JSON Lines files, plain or compressed, to pyarrow tables.
+"""CSV, Parquet and JSON Lines files, plain or compressed, to pyarrow tables, whole or in parts.
 
-Reading judges only whether a file is what its name promises. CSV columns stay strings and mixed JSON columns
-become strings, so that a wrong value is counted later (see `conform_table`) and does not spoil the file.
+Reading judges only whether a file is what its name promises. What is not of its column's type comes as
+strings, so that a wrong value is counted later (see `conform_table`) and does not spoil the file.
 """
 
 from __future__ import annotations
 
 import csv
-import io
-import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from perennial.errors import EmptyObject, UnreadableFile
+from perennial.config import FileFormat, ModelConfig
+from perennial.dataset.csv_parts import CsvParts
+from perennial.dataset.json_parts import JsonParts
+from perennial.dataset.parquet_parts import ParquetParts
+from perennial.dataset.streams import Budget, Source, promise
+from perennial.errors import EmptyObject, InvalidData, UnreadableFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import pyarrow as pa
 
-_FORMATS = {
-    ".csv": "CSV",
-    ".parquet": "Parquet",
-    ".jsonl": "JSON Lines",
-    ".ndjson": "JSON Lines",
-    ".json": "JSON Lines",
-}
-_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+Parts = CsvParts | JsonParts | ParquetParts
+
+_NO_BOUND = 1 << 60
 
 
-def read_table(path: Path, name: str) -> pa.Table:
+def read_table(path: Path, name: str, form: FileFormat | None = None) -> pa.Table:
     """Read one file whole. `name` (an S3 key, say) tells its format by its suffix, and stands in the
     messages.
 
-    Suffixes: .csv, .parquet, .jsonl, .ndjson, .json, each also with .gz or .zst. CSV is UTF-8 with or without
-    a byte order mark, commas between the fields, a header first; an empty field is a missing value. All CSV
-    columns are strings.
+    Suffixes: .csv, .parquet, .jsonl, .ndjson, .json, each also with .gz or .zst. Text is UTF-8 or UTF-16 by
+    its byte order mark, else as `form` says; CSV has a header first, and an empty field is a missing value.
+    All CSV columns are strings.
 
     Raises EmptyObject where there are no bytes or no rows, UnreadableFile where the file is not what its name
     promises, is cut off, has rows of different lengths or a column name twice.
     """
-    kind, compression = _promise(name)
-    if path.stat().st_size == 0:
-        raise EmptyObject(f"{name} holds no bytes: expected {kind} with at least one row")
-    with _named(name, kind):
-        table = _READERS[kind](path, compression)
-    twice = [column for column, times in Counter(table.column_names).items() if times > 1]
-    if twice:
-        raise UnreadableFile(f"{name} has the column {twice[0]!r} more than once: expected names that differ")
-    if table.num_rows == 0:
-        raise EmptyObject(f"{name} has a header but no rows: expected at least one row")
-    return table
+    import pyarrow as pa
+
+    kind, compression = promise(name)
+    source = Source(path, kind, compression, form or FileFormat(), Budget(_NO_BOUND))
+    parts: Parts
+    if kind == "CSV":
+        parts = CsvParts(source, None)
+    elif kind == "Parquet":
+        parts = ParquetParts(source, None, ())
+    else:
+        parts = JsonParts(source, None)
+    tables = [table.replace_schema_metadata() for table in _checked(parts, source, name)]
+    names = list(dict.fromkeys(column for table in tables for column in table.column_names))
+    for column in names:
+        types = {table.schema.field(column).type for table in tables if column in table.column_names}
+        if len(types - {pa.null()}) > 1:
+            tables = [_as_text(table, column) for table in tables]
+    return pa.concat_tables(tables, promote_options="default").select(names)
+
+
+def read_parts(path: Path, name: str, config: ModelConfig, budget: Budget) -> FileParts:
+    """Open one file to be read in parts, the declared columns only, as near to their types as they come."""
+    import pyarrow as pa
+
+    kind, compression = promise(name)
+    source = Source(path, kind, compression, config.format, budget)
+    numbers = {column: rules.type == "number" for column, rules in config.columns.items()}
+    if kind == "CSV":
+        return FileParts(CsvParts(source, numbers), source, name)
+    if kind == "Parquet":
+        levels = [column for column, rules in config.columns.items() if rules.type == "category"]
+        return FileParts(ParquetParts(source, numbers, levels), source, name)
+    types = {"number": pa.float64(), "boolean": pa.bool_()}
+    wanted = {column: types.get(rules.type, pa.string()) for column, rules in config.columns.items()}
+    return FileParts(JsonParts(source, wanted), source, name)
+
+
+class FileParts:
+    """One file in parts, to be iterated once. `names`: its columns, of which the declared are read."""
+
+    def __init__(self, parts: Parts, source: Source, name: str) -> None:
+        self._parts, self._source, self._name = parts, source, name
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        """Tables of the rows in turn. Raises what `read_table` does, and BatchTooLarge."""
+        return _checked(self._parts, self._source, self._name)
+
+    @property
+    def names(self) -> list[str]:
+        """Complete when iteration has ended."""
+        return self._parts.names
 
 
 def combine_tables(tables: Sequence[pa.Table]) -> pa.Table:
@@ -76,144 +112,54 @@ def combine_tables(tables: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables(parts, promote_options="default")
 
 
-def _promise(name: str) -> tuple[str, str | None]:
-    suffixes = Path(name.lower()).suffixes
-    compression = _COMPRESSIONS.get(suffixes[-1]) if suffixes else None
-    if compression:
-        suffixes = suffixes[:-1]
-    kind = _FORMATS.get(suffixes[-1]) if suffixes else None
-    if kind is None:
-        known = ", ".join(_FORMATS)
-        raise UnreadableFile(
-            f"{name} is of no known format: expected a name ending in {known} (also .gz, .zst)"
-        )
-    return kind, compression
+def _checked(parts: Parts, source: Source, name: str) -> Iterator[pa.Table]:
+    """The parts, and what is wrong with the file in words with its name."""
+    if source.path.stat().st_size == 0:
+        raise EmptyObject(f"{name} holds no bytes: expected {source.kind} with at least one row")
+    rows = 0
+    with _named(name, source.kind, parts):
+        for table in parts:
+            rows += table.num_rows
+            yield table
+    twice = [column for column, times in Counter(parts.names).items() if times > 1]
+    if twice:
+        raise UnreadableFile(f"{name} has the column {twice[0]!r} more than once: expected names that differ")
+    if rows == 0:
+        raise EmptyObject(f"{name} has a header but no rows: expected at least one row")
 
 
 @contextmanager
-def _named(name: str, kind: str) -> Iterator[None]:
+def _named(name: str, kind: str, parts: Parts) -> Iterator[None]:
     """Turn what the parsers raise into UnreadableFile with the file's name."""
     import pyarrow as pa
 
     try:
         yield
-    except (EmptyObject, UnreadableFile) as error:
+    except InvalidData as error:
         raise type(error)(f"{name}: {error}") from error
     except UnicodeDecodeError as error:
-        raise UnreadableFile(f"{name} is not UTF-8 text: expected {kind} ({error.reason})") from error
-    except (pa.ArrowInvalid, OSError, csv.Error, ValueError, EOFError) as error:
-        reason = str(error).splitlines()[0][:300]
+        raise UnreadableFile(_not_utf8(name, kind, error.reason)) from error
+    except (pa.ArrowException, OSError, csv.Error, ValueError, EOFError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        if "invalid UTF8" in reason:
+            raise UnreadableFile(_not_utf8(name, kind, reason)) from error
+        if isinstance(parts, CsvParts):
+            reason = parts.place(reason)
         raise UnreadableFile(f"{name} cannot be read as {kind}: {reason}") from error
 
 
-def _open(path: Path, compression: str | None) -> Any:
-    import pyarrow as pa
-
-    return pa.input_stream(str(path), compression=compression)
-
-
-def _read_csv(path: Path, compression: str | None) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
-
-    names = _csv_header(path, compression)
-    convert = arrow_csv.ConvertOptions(
-        column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+def _not_utf8(name: str, kind: str, reason: str) -> str:
+    return (
+        f"{name} is not UTF-8 text: expected {kind} ({reason}); "
+        "another encoding can be declared in the model file (format.encoding)"
     )
-    parse = arrow_csv.ParseOptions(newlines_in_values=True)
-
-    def read(threads: bool) -> pa.Table:
-        options = arrow_csv.ReadOptions(use_threads=threads)
-        with _open(path, compression) as stream:
-            return arrow_csv.read_csv(stream, options, parse, convert)
-
-    try:
-        return read(threads=True)
-    except pa.ArrowInvalid as error:
-        if "Expected" not in str(error):
-            raise
-        return read(threads=False)  # raises again: only the serial reader knows the row's number
-
-
-def _csv_header(path: Path, compression: str | None) -> list[str]:
-    with (
-        _open(path, compression) as stream,
-        io.TextIOWrapper(stream, encoding="utf-8-sig", newline="") as text,
-    ):
-        header = next((row for row in csv.reader(text) if row), None)
-    if header is None:
-        raise EmptyObject("it holds no header: expected CSV with at least one row")
-    if any("\0" in name for name in header):
-        raise UnreadableFile("the header is binary data: expected names of columns")
-    return header
-
-
-def _read_parquet(path: Path, compression: str | None) -> pa.Table:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    if compression is None:
-        with pq.ParquetFile(str(path)) as file:
-            return file.read()
-    with _open(path, compression) as stream:
-        return pq.ParquetFile(pa.BufferReader(stream.read())).read()
-
-
-def _read_json_lines(path: Path, compression: str | None) -> pa.Table:
-    import pyarrow as pa
-
-    rows: list[dict[str, Any]] = []
-    with _open(path, compression) as stream, io.TextIOWrapper(stream, encoding="utf-8-sig") as text:
-        for number, line in enumerate(text, start=1):
-            if line.strip():
-                rows.append(_json_row(line, number))
-    if not rows:
-        raise EmptyObject("it holds no rows: expected JSON Lines with at least one row")
-    names = dict.fromkeys(name for row in rows for name in row)
-    return pa.table({name: _json_column([row.get(name) for row in rows]) for name in names})
-
-
-def _json_row(line: str, number: int) -> dict[str, Any]:
-    try:
-        row = json.loads(line, object_pairs_hook=_without_duplicates)
-    except json.JSONDecodeError as error:
-        raise UnreadableFile(f"line {number} is not JSON: {error}") from error
-    if not isinstance(row, dict):
-        raise UnreadableFile(
-            f"line {number} holds a {type(row).__name__}: expected an object of named values"
-        )
-    return row
-
-
-def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        twice = [name for name, times in Counter(name for name, _ in pairs).items() if times > 1]
-        raise UnreadableFile(f"a row has the column {twice[0]!r} more than once: expected names that differ")
-    return row
-
-
-def _json_column(values: list[Any]) -> pa.Array:
-    import pyarrow as pa
-
-    types = {type(value) for value in values if value is not None}
-    if types <= {bool} or types <= {str}:
-        return pa.array(values, pa.bool_() if types == {bool} else pa.string())
-    if types <= {int, float}:
-        try:
-            return pa.array(values, pa.float64() if float in types else pa.int64())
-        except (OverflowError, pa.ArrowInvalid):
-            return pa.array(_texts(values), pa.string())
-    return pa.array(_texts(values), pa.string())
-
-
-def _texts(values: Iterable[Any]) -> list[str | None]:
-    return [value if value is None or isinstance(value, str) else json.dumps(value) for value in values]
 
 
 def _as_text(table: pa.Table, column: str) -> pa.Table:
     import pyarrow as pa
 
+    if column not in table.column_names:
+        return table
     values = table.column(column)
     try:
         text = values.cast(pa.string())
@@ -222,6 +168,3 @@ def _as_text(table: pa.Table, column: str) -> pa.Table:
             [pa.array([None if v is None else str(v) for v in values.to_pylist()], pa.string())]
         )
     return table.set_column(table.column_names.index(column), column, text)
-
-
-_READERS = {"CSV": _read_csv, "Parquet": _read_parquet, "JSON Lines": _read_json_lines}

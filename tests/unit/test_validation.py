@@ -226,10 +226,10 @@ def test_the_first_row_of_a_repeated_key_stays() -> None:
 
 
 def test_a_key_of_several_columns_repeats_only_whole() -> None:
-    config = changed(key=["flower_id", "species"])
+    config = changed(key=["flower_id", "petal_width"])
     ids = ["a"] * 3 + [None, None] + column("flower_id")[5:]
-    species = ["setosa", "virginica", "setosa", "setosa", "setosa", *column("species")[5:]]
-    assert clean(batch(flower_id=ids, species=species), config).repeated == 1
+    widths = ["0.5", "1", "0.50", "1", "1", *column("petal_width")[5:]]
+    assert clean(batch(flower_id=ids, petal_width=widths), config).repeated == 1
 
 
 def test_typed_tables_need_no_strings() -> None:

@@ -1,0 +1,76 @@
+"""Parquet in parts: batches of rows, of the wanted columns only."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from perennial.dataset.streams import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BATCH_ROWS = 131_072
+_BATCH_VALUES = 8_000_000  # of wide tables, fewer rows at a time
+
+
+class ParquetParts:
+    """A Parquet file as tables of its rows in turn. `names`: all its columns, once iteration began.
+
+    `wanted`: the columns to read; None reads all. Those in `levels` come dictionary-encoded, as they are
+    stored.
+    """
+
+    def __init__(self, source: Source, wanted: Collection[str] | None, levels: Collection[str]) -> None:
+        self._source = source
+        self._wanted = wanted
+        self._levels = levels
+        self.names: list[str] = []
+
+    def __iter__(self) -> Iterator[pa.Table]:
+        import pyarrow as pa
+
+        with self._plain_file() as path, _opened(path, self._levels) as file:
+            self.names = [str(name) for name in file.schema_arrow.names]
+            if len(set(self.names)) < len(self.names):
+                return  # refused by who reads `names`
+            self._source.budget.take(
+                sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
+            )
+            columns = [name for name in self.names if self._wanted is None or name in self._wanted]
+            rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // max(1, len(columns))))
+            for batch in file.iter_batches(rows, columns=columns):
+                table = pa.Table.from_batches([batch])
+                yield table if columns else pa.table({self.names[0]: pa.nulls(batch.num_rows)})
+
+    @contextmanager
+    def _plain_file(self) -> Iterator[Path]:
+        """The file itself, or decompressed beside it: its index stands at the end."""
+        if self._source.compression is None:
+            yield self._source.path
+            return
+        with tempfile.NamedTemporaryFile(dir=self._source.path.parent) as plain:
+            for block in self._source.raw():
+                plain.write(block)
+            plain.flush()
+            yield Path(plain.name)
+
+
+@contextmanager
+def _opened(path: Path, levels: Collection[str]) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(str(path)) as file:
+        strings = [
+            name
+            for name in levels
+            if name in file.schema_arrow.names
+            and file.schema_arrow.names.count(name) == 1
+            and pa.types.is_string(file.schema_arrow.field(name).type)
+        ]
+    with pq.ParquetFile(str(path), read_dictionary=strings, pre_buffer=False) as file:
+        yield file

@@ -1,0 +1,171 @@
+"""Bytes of a file as it arrived: what its name promises, decompressed and in UTF-8, block by block."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from perennial.config import FileFormat
+from perennial.errors import BatchTooLarge, UnreadableFile
+
+FORMATS = {
+    ".csv": "CSV",
+    ".parquet": "Parquet",
+    ".jsonl": "JSON Lines",
+    ".ndjson": "JSON Lines",
+    ".json": "JSON Lines",
+}
+_COMPRESSIONS = {".gz": "gzip", ".zst": "zstd"}
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_CHUNK = 4 * 1024 * 1024
+_TRIES = 64
+
+
+@dataclass
+class Budget:
+    """Bytes that may still be read of a batch. A small file can hold a great many zeros."""
+
+    most: int
+    used: int = 0
+
+    def take(self, count: int) -> None:
+        """Raises BatchTooLarge where they are used up."""
+        self.used += count
+        if self.used > self.most:
+            raise BatchTooLarge(
+                f"the files of the batch hold more than {self.most:,} bytes when decompressed, "
+                "which is what the model file allows (validation.max_bytes)"
+            )
+
+
+@dataclass(frozen=True)
+class Source:
+    """One file. `name` tells its format by its suffix."""
+
+    path: Path
+    kind: str
+    compression: str | None
+    format: FileFormat
+    budget: Budget
+
+    @contextmanager
+    def open(self) -> Iterator[Any]:
+        """The decompressed bytes as a stream of pyarrow."""
+        import pyarrow as pa
+
+        with pa.input_stream(str(self.path), compression=self.compression, buffer_size=0) as stream:
+            yield stream
+
+    def raw(self) -> Iterator[bytes]:
+        """The decompressed bytes in blocks. Raises BatchTooLarge."""
+        with self.open() as stream:
+            while block := self._read(stream):
+                yield block
+
+    def blocks(self) -> Iterator[bytes]:
+        """The text in UTF-8 without a byte order mark, in blocks of a few megabytes.
+
+        Raises UnreadableFile where the bytes are not of their encoding, BatchTooLarge.
+        """
+        with self.open() as stream:
+            block = self._read(stream)
+            encoding, mark = _encoding(block, self.format)
+            block = block[len(mark) :]
+            if encoding == "utf-8":  # checked where it is parsed
+                while block:
+                    yield block
+                    block = self._read(stream)
+                return
+            decoder = codecs.getincrementaldecoder(encoding)()
+            while block:
+                yield self._decoded(decoder, block, encoding, final=False)
+                block = self._read(stream)
+            yield self._decoded(decoder, b"", encoding, final=True)
+
+    def _read(self, stream: Any) -> bytes:
+        block = bytes(stream.read(_CHUNK))
+        self.budget.take(len(block))
+        return block
+
+    def _decoded(self, decoder: Any, block: bytes, encoding: str, *, final: bool) -> bytes:
+        try:
+            return bytes(decoder.decode(block, final).encode("utf-8"))
+        except UnicodeError as error:
+            raise UnreadableFile(f"it is not {encoding} text: {error.reason}") from error  # type: ignore[attr-defined]
+
+
+def promise(name: str) -> tuple[str, str | None]:
+    """Format and compression by the name's suffixes. Raises UnreadableFile."""
+    suffixes = Path(name.lower()).suffixes
+    compression = _COMPRESSIONS.get(suffixes[-1]) if suffixes else None
+    if compression:
+        suffixes = suffixes[:-1]
+    kind = FORMATS.get(suffixes[-1]) if suffixes else None
+    if kind is None:
+        known = ", ".join(FORMATS)
+        raise UnreadableFile(
+            f"{name} is of no known format: expected a name ending in {known} (also .gz, .zst)"
+        )
+    return kind, compression
+
+
+def _encoding(block: bytes, declared: FileFormat) -> tuple[str, bytes]:
+    for mark, encoding in _MARKS:
+        if block.startswith(mark):
+            return encoding, mark
+    return codecs.lookup(declared.encoding).name, b""
+
+
+def whole_records(blocks: Iterator[bytes], size: int, quote: bytes | None) -> Iterator[bytes]:
+    """Blocks of about `size` bytes that end where a record ends: at a line's end outside of quotes.
+
+    `quote` None: a line is a record. Raises UnreadableFile where a record is longer than four blocks.
+    """
+    waiting: list[bytes] = []
+    length = 0
+    for block in blocks:
+        waiting.append(block)
+        length += len(block)
+        if length < size:
+            continue
+        text = b"".join(waiting)
+        end = _last_end(text, quote)
+        if end:
+            yield text[:end]
+        elif length > 4 * size:
+            raise UnreadableFile(
+                f"a record is longer than {4 * size // 1024**2} MB: "
+                "expected rows that end, and quotes that close"
+            )
+        waiting, length = [text[end:]], len(text) - end
+    rest = b"".join(waiting)
+    if rest:
+        yield rest
+
+
+def _last_end(text: bytes, quote: bytes | None) -> int:
+    """Just behind the last line's end outside of quotes; 0 where there is none.
+
+    A line's end lies outside where an even number of quotes stands before it, doubled ones included. Where
+    that does not come out, quotes stand inside of fields, where they mean nothing: then any line's end is
+    taken.
+    """
+    if quote is None:
+        return text.rfind(b"\n") + 1
+    end = last = max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
+    if quote not in text:
+        return end
+    for _ in range(_TRIES):
+        if not end or text.count(quote, 0, end) % 2 == 0:
+            return end
+        before = text.rfind(quote, 0, end)  # it opens the quotes that this line's end is in
+        end = max(text.rfind(b"\n", 0, before), text.rfind(b"\r", 0, before)) + 1
+    return last
