@@ -37,6 +37,9 @@ def handler(request: ResolveTriggerInput, services: Services) -> Request:
         return nothing(f"{trigger.key} is a folder: no data arrived")
     if trigger.key and services.data.head(trigger.key) is None:
         return nothing(f"duplicate: another run has already taken {trigger.key}")
+    before = services.lock.holder(model)
+    if before and not services.workflow.alive(before):
+        services.ledger.close_stopped(before, champion, request.started_at)
     holder = services.lock.acquire(model, request.run, request.started_at)
     if holder:
         return nothing(

@@ -68,6 +68,29 @@ class Ledger:
                 return latest
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
+    def close_stopped(self, run: str, champion: int | None, now: datetime) -> None:
+        """Record the outcome of a run that ended without one: somebody stopped it, or its time was up."""
+        try:
+            self._table.update_item(
+                Key=run_key(run),
+                UpdateExpression=(
+                    "SET outcome = :outcome, reason = :reason, #error = :error, "
+                    "champion_after = :champion, ended_at = :now"
+                ),
+                ConditionExpression="attribute_exists(pk) AND attribute_not_exists(outcome)",
+                ExpressionAttributeNames={"#error": "error"},
+                ExpressionAttributeValues={
+                    ":outcome": "failed",
+                    ":reason": "the run was stopped, or its time was up, before it could record an outcome",
+                    ":error": "States.Aborted",
+                    ":champion": champion,
+                    ":now": now.isoformat(),
+                },
+            )
+        except ClientError as error:
+            if not refused(error):
+                raise
+
     def note(self, run: str, **facts: Any) -> None:
         """Add facts to a run's entry, such as what it decided."""
         self._table.update_item(

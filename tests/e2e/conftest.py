@@ -10,11 +10,12 @@ import pytest
 from local.deploy import STACK, build, deploy
 from local.engine import Engine
 from local.session import Session
+from perennial import cli
 from perennial.aws import clients
 from perennial.aws.wiring import Settings
 from tests.e2e import tree
 from tests.e2e.models import MODELS
-from tests.e2e.support import Deployment, Inbox, until
+from tests.e2e.support import Command, Deployment, Inbox, until
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,7 +29,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     scratch = tmp_path_factory.mktemp("stack")
     copied = tree.copy(scratch / "tree", MODELS)
     build(copied)
-    with Session(Engine(scratch / "engine")) as session, pytest.MonkeyPatch.context() as patch:
+    with Session(Engine(scratch / "engine", auth=True)) as session, pytest.MonkeyPatch.context() as patch:
         deploy(session.engine, copied)
         for name in [name for name in os.environ if name.startswith("AWS_")]:
             patch.delenv(name)
@@ -48,9 +49,22 @@ def stack(deployment: Deployment) -> Iterator[Deployment]:
     until(deployment.at_rest, "nothing runs, no lock is held")
 
 
+@pytest.fixture
+def command(stack: Deployment, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Runs `perennial` with these arguments on the deployed stack; its exit code."""
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr("sys.argv", ["perennial", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        return int(left.value.code or 0)
+
+    return run
+
+
 def _notifications() -> Inbox:
     """What a subscriber of the topic is told."""
-    inbox = Inbox("notifications")
+    inbox = Inbox("notifications", "sns.amazonaws.com")
     topic = Settings.from_stack(STACK).topic_arn
     clients.client("sns").subscribe(TopicArn=topic, Protocol="sqs", Endpoint=inbox.arn)
     return inbox
@@ -58,7 +72,7 @@ def _notifications() -> Inbox:
 
 def _announcements() -> Inbox:
     """What a service that serves the champion hears."""
-    inbox = Inbox("announcements")
+    inbox = Inbox("announcements", "events.amazonaws.com")
     events = clients.client("events")
     events.put_rule(Name="announcements", EventPattern=json.dumps({"source": ["perennial"]}))
     events.put_targets(Rule="announcements", Targets=[{"Id": "queue", "Arn": inbox.arn}])

@@ -17,6 +17,9 @@ _SLOW = {
     "params": {"hidden_layer_sizes": [4], "max_iter": 10_000_000, "n_iter_no_change": 10_000_000},
 }
 
+# Long enough to be interrupted.
+_STEADY = {"class": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 1000}}
+
 _DIFFERENCES: dict[str, dict[str, Any]] = {
     # test_bad_input: no run gets as far as to train
     "refusing": {},
@@ -40,10 +43,10 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     # test_faults
     "repeated": {},
     "crowded": {},
+    "rushed": {},
     "throttled": {},
-    "unreachable": {},
-    "killed": {},
-    "lost": {},
+    "terminated": {"estimator": _STEADY},
+    "killed": {"estimator": _STEADY},
     "stopped": {"estimator": _SLOW},
     "approved": {"approval": "always"},
 }

@@ -17,6 +17,8 @@ from perennial.aws.wiring import Services
 from perennial.contracts import StoredObject
 from scenarios.stack import DeployedStack
 
+type Command = Callable[..., int]
+
 PATIENCE = 60.0  # seconds; this machine may be busy
 _POLL = 0.05
 _LIVING = ["pending", "running", "stopping", "stopped"]
@@ -34,13 +36,21 @@ def until[T](look: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
 
 
 class Inbox:
-    """A queue and all that has come into it."""
+    """A queue into which a service of AWS may send, and all that has come into it."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, sender: str) -> None:
         self._queues = client("sqs")
         self._url = self._queues.create_queue(QueueName=name)["QueueUrl"]
         attributes = self._queues.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
         self.arn = str(attributes["Attributes"]["QueueArn"])
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": sender},
+            "Action": "sqs:SendMessage",
+            "Resource": self.arn,
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self._queues.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
         self._received: list[dict[str, Any]] = []
 
     def received(self) -> list[dict[str, Any]]:
@@ -79,14 +89,20 @@ class Model(DeployedStack):
         self.start_by_hand("the test asks for it", force=True)
 
     def when_in(self, run: str, state: str) -> None:
-        """Wait until a run is in a state."""
-        until(lambda: self.visits(run)[-1:] and self.visits(run)[-1].state == state, f"{run} in {state}")
+        """Wait until a run is in a state; fail at once where it has ended otherwise."""
+
+        def look() -> bool:
+            going = self.services.workflow.alive(run)
+            seen = self.path(run)
+            assert going, f"{run} ended without coming to {state}: {seen}; {self.services.ledger.run(run)}"
+            return seen[-1:] == [state]
+
+        until(look, f"{run} in {state}")
 
     def path(self, run: str) -> list[str]:
         """The states of a run, in the order they were entered."""
         return [visit.state for visit in self.visits(run)]
 
-    @property
     def champion(self) -> int | None:
         """The version that serves."""
         alias = self.services.registry.champion(self.model)
@@ -113,6 +129,7 @@ class Model(DeployedStack):
 
     def trainer(self, run: str, attempt: int = 0) -> str:
         """Wait until the instance of a training is running and known to the stack; its id."""
+        self.when_in(run, "Train On EC2")
 
         def look() -> str | None:
             ours = [one for one in living_instances() if tag(one, "perennial:run") == run]
@@ -152,12 +169,14 @@ class Deployment:
             for execution in page["executions"]
         ]
 
-    def notification(self, run: str) -> dict[str, Any]:
-        """Wait for what a person is told about a run: its Subject and Message."""
-        return until(
-            lambda: next((one for one in self.notifications.received() if run in one["Message"]), None) or {},
-            f"a notification about {run}",
-        )
+    def notification(self, run: str, about: str = "") -> dict[str, Any]:
+        """Wait for what a person is told about a run: Subject, with these words in it, and Message."""
+
+        def look() -> list[dict[str, Any]]:
+            told = self.notifications.received()
+            return [one for one in told if run in one["Message"] and about in one["Subject"]]
+
+        return until(look, f"a notification about {run}")[0]
 
     def announced(self, model: str) -> list[tuple[str, int | None, int | None]]:
         """What was told of a model's champion so far: what happened, the version, the one before."""

@@ -7,10 +7,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from perennial import cli
 from perennial.errors import CallbackExpired
 from scenarios import iris
-from tests.e2e.support import Deployment, Model, until
+from tests.e2e.support import Command, Deployment, Model, until
 
 FLOWERS = iris.season("test", rows=60, seed=11)
 BINARY = bytes(range(256)) * 20
@@ -146,7 +145,7 @@ def test_training_that_cannot_be_fails_by_name(
     assert (entry["outcome"], entry["error"]) == ("failed", error)
     assert words in entry["reason"]
     assert model.bodies("accepted") == model.uploaded
-    assert model.champion is None
+    assert model.champion() is None
     assert error in stack.notification(entry["run"])["Message"]
     assert model.path(entry["run"]).count("Train On EC2") == 1
 
@@ -168,31 +167,18 @@ class TestWithChampion:
     @pytest.fixture
     def model(self, stack: Deployment) -> Model:
         model = stack.model("tampered")
-        if model.champion is None:
+        if model.champion() is None:
             entry = model.ended(lambda: model.upload_frame("first.csv", iris.first_season()))
             assert entry["outcome"] == "promoted"
         return model
 
     def test_version_that_does_not_exist(
-        self, model: Model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+        self, model: Model, command: Command, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        command = [
-            "perennial",
-            "rollback",
-            "--model",
-            "tampered",
-            "--to",
-            "99",
-            "--reason",
-            "the test asks for it",
-        ]
-        monkeypatch.setattr("sys.argv", command)
-
-        with pytest.raises(SystemExit, match="1"):
-            cli.main()
+        assert command("rollback", "--model", "tampered", "--to", "99", "--reason", "the test asks") == 1
 
         assert "VersionNotFound: model tampered has no version 99" in capsys.readouterr().err
-        assert model.champion == 1
+        assert model.champion() == 1
 
     def test_answer_to_a_run_that_has_ended_changes_nothing(self, stack: Deployment, model: Model) -> None:
         (entry,) = [one for one in stack.services.ledger.runs("tampered") if one["outcome"] == "promoted"]
@@ -206,7 +192,7 @@ class TestWithChampion:
             callback.heartbeat()
 
         assert stack.services.ledger.run(entry["run"]) == entry
-        assert model.champion == 1
+        assert model.champion() == 1
 
     def test_newer_file_in_an_artefacts_place_is_not_loaded(self, stack: Deployment, model: Model) -> None:
         artifact = stack.services.registry.version("tampered", 1).artifact
@@ -225,7 +211,7 @@ class TestWithChampion:
         entry = model.ended(lambda: model.upload_frame("third.csv", iris.season("third", rows=90, seed=14)))
 
         assert (entry["outcome"], entry["error"]) == ("failed", "ArtifactCorrupted")
-        assert model.champion == 1
+        assert model.champion() == 1
         assert entry["champion_after"] == 1
         assert Counter(model.bodies("accepted")) >= Counter(model.uploaded)
         assert "ArtifactCorrupted" in stack.notification(entry["run"])["Message"]

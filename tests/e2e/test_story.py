@@ -68,7 +68,7 @@ def test_champion_after_each_run(played: Played) -> None:
         "alarm": 2,
         "by_hand": 5,
     }
-    assert played.model.champion == 5
+    assert played.model.champion() == 5
     statuses = {record.version: record.status for record in played.model.services.registry.versions("iris")}
     assert statuses == {1: "archived", 2: "archived", 3: "rejected", 4: "rolled_back", 5: "champion"}
 
@@ -145,7 +145,7 @@ def test_champion_is_mirrored_and_announced(stack: Deployment, played: Played) -
     mirror = client("ssm").get_parameter(Name=f"/perennial/{stack.stack}/iris/champion")["Parameter"]
     until(lambda: len(stack.announced("iris")) >= 5, "five announcements")
 
-    assert json.loads(mirror["Value"])["version"] == played.model.champion
+    assert json.loads(mirror["Value"])["version"] == played.model.champion()
     assert stack.announced("iris") == [
         ("Model Promoted", 1, None),
         ("Model Promoted", 2, 1),

@@ -1,0 +1,279 @@
+"""What breaks, comes twice or comes at once: every run ends in one outcome, and nothing is left running."""
+
+import json
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from perennial.aws.clients import client
+from scenarios import iris
+from tests.e2e.support import Command, Deployment, Model, living_instances, until
+
+NOTICED = 5.0  # seconds within which a run knows that its instance is gone
+WAITS_FOR_BEAT = 40.0  # seconds: an instance asks every 20 whether its run still waits
+
+
+def unlabelled(name: str) -> pd.DataFrame:
+    """Flowers whose species nobody knows: a valid batch from which nothing can be learnt."""
+    return iris.season(name, rows=60, seed=21).assign(species=None)
+
+
+class TestDelivery:
+    """Events that come twice, and batches that come at once."""
+
+    def test_same_event_again_changes_nothing(self, stack: Deployment) -> None:
+        model = stack.model("repeated")
+        first = model.started(lambda: model.upload_frame("flowers.csv", unlabelled("again")))
+        event = json.loads(_description(stack, first)["input"])
+
+        stack.services.workflow.start("delivered-again-at-once", event)
+        model.follow(first)
+        model.follow("delivered-again-at-once")
+        stack.services.workflow.start("delivered-again-later", event)
+        model.follow("delivered-again-later")
+
+        entries = [model.follow(run) for run in (first, "delivered-again-at-once", "delivered-again-later")]
+        assert [entry["outcome"] for entry in entries] == ["skipped"] * 3
+        assert sum("Accept Batch" in model.path(entry["run"]) for entry in entries) == 1
+        assert entries[2]["reason"].startswith("duplicate: ")
+        assert model.bodies("incoming", "accepted", "quarantine") == model.uploaded
+
+    def test_batch_that_finds_the_model_busy_gets_a_run_of_its_own(self, stack: Deployment) -> None:
+        model = stack.model("crowded")
+        first = model.started(lambda: model.upload_frame("first.csv", iris.first_season()))
+        model.when_in(first, "Train On EC2")
+
+        second = model.ended(
+            lambda: model.upload_frame("second.csv", iris.season("second", rows=90, seed=22))
+        )
+        assert second["outcome"] == "skipped"
+        assert second["reason"].startswith(f"run {first} is at work on crowded")
+        assert model.follow(first)["outcome"] == "promoted"
+        follow_up = until(lambda: model.runs() - {first, second["run"]}, "the run that follows")
+        entry = model.follow(follow_up.pop())
+
+        assert entry["trigger_reason"] == f"a batch arrived during run {first}"
+        assert "Accept Batch" in model.path(entry["run"])
+        assert Counter(model.bodies("accepted")) == Counter(model.uploaded)
+
+    def test_batches_that_come_at_once_are_worked_on_one_after_the_other(self, stack: Deployment) -> None:
+        model = stack.model("rushed")
+        with ThreadPoolExecutor(6) as pool:
+            for number in range(6):
+                pool.submit(model.upload_frame, f"{number}.csv", unlabelled(f"rush-{number}"))
+
+        until(lambda: len(model.stored("accepted")) == 6, "six files accepted")
+        until(stack.at_rest, "every run has ended")
+        assert model.stored("incoming") == []
+        assert Counter(model.bodies("accepted")) == Counter(model.uploaded)
+        held = sorted(filter(None, (_held(model, run) for run in model.runs())))
+        assert all(earlier[1] <= later[0] for earlier, later in pairwise(held))
+        assert all(entry["outcome"] == "skipped" for entry in stack.services.ledger.runs("rushed"))
+
+
+class TestLostTrainer:
+    """Instances that go away without a word."""
+
+    @pytest.mark.parametrize("name", ["terminated", "killed"])
+    def test_is_noticed_at_once_and_the_run_trains_again(self, stack: Deployment, name: str) -> None:
+        model = stack.model(name)
+        run = model.started(lambda: model.upload_frame("flowers.csv", iris.first_season()))
+        instance = model.trainer(run)
+        console = stack.session.console(instance)
+        until(lambda: console.exists() and "data loaded" in console.read_text(), f"{instance} at work")
+        began = time.monotonic()
+        if name == "terminated":
+            client("ec2").terminate_instances(InstanceIds=[instance])
+        else:
+            kill(console.parent)
+
+        until(lambda: "TrainerLost" in _errors(stack, run), f"TrainerLost in {run}", NOTICED)
+        noticed = time.monotonic() - began
+        again = model.trainer(run, attempt=1)
+        entry = model.follow(run)
+
+        assert noticed < NOTICED
+        assert again != instance
+        assert entry["outcome"] == "promoted"
+        assert model.champion() == entry["challenger"]
+
+
+class TestStoppedRun:
+    """A run that a person stopped in the middle of its training."""
+
+    def test_next_run_takes_over_and_the_instance_ends(self, stack: Deployment) -> None:
+        model = stack.model("stopped")
+        stopped = model.started(lambda: model.upload_frame("flowers.csv", iris.first_season()))
+        instance = model.trainer(stopped)
+        client("stepfunctions").stop_execution(
+            executionArn=stack.services.workflow.execution_arn(stopped), cause="the test stops it"
+        )
+        assert [lock["owner"] for lock in stack.locks()] == [stopped]
+
+        entry = model.ended(lambda: model.upload_frame("more.csv", unlabelled("more")))
+
+        assert entry["outcome"] == "skipped"
+        assert "Accept Batch" in model.path(entry["run"])
+        assert stack.locks() == []
+        left = model.follow(stopped)
+        assert left["outcome"] == "failed"
+        assert "stopped" in left["reason"]
+        assert Counter(model.bodies("accepted")) == Counter(model.uploaded)
+        until(lambda: living_instances() == [], f"the end of {instance}", WAITS_FOR_BEAT)
+        console = stack.session.console(instance).read_text()
+        assert "the run waits no longer" in console
+
+
+class TestThrottling:
+    """AWS refuses for a moment."""
+
+    def test_is_waited_out(self, stack: Deployment) -> None:
+        model = stack.model("throttled")
+        function = _function("Decide")
+        with throttling() as refusing, pointed_to(function, refusing):
+            run = model.started(lambda: model.upload_frame("flowers.csv", unlabelled("throttled")))
+            until(lambda: "ServiceUnavailable" in _errors(stack, run), "the first failed attempt")
+        entry = model.follow(run)
+
+        assert entry["outcome"] == "skipped"
+        assert "0 rows have a label" in entry["reason"]
+        assert model.bodies("accepted") == model.uploaded
+
+
+class TestApproval:
+    """A model whose promotions a person has to approve."""
+
+    def test_rejected_approved_and_overtaken(self, stack: Deployment, command: Command) -> None:
+        model = stack.model("approved")
+
+        rejected = model.started(lambda: model.upload_frame("first.csv", iris.first_season()))
+        model.when_in(rejected, "Await Approval")
+        asked = stack.notification(rejected)
+        assert asked["Subject"] == "Perennial: may version 1 of approved serve?"
+        assert f"perennial approve {rejected}" in asked["Message"]
+        assert command("reject", rejected, "--reason", "the labels look odd") == 0
+        entry = model.follow(rejected)
+        assert entry["outcome"] == "rejected"
+        assert entry["reason"].startswith("not approved: the labels look odd (")
+        assert model.champion() is None
+        assert model.services.registry.version("approved", 1).status == "rejected"
+
+        approved = model.started(model.force)
+        model.when_in(approved, "Await Approval")
+        assert command("approve", approved, "--reason", "labels checked") == 0
+        entry = model.follow(approved)
+        assert entry["outcome"] == "promoted"
+        assert ": labels checked" in entry["reason"]
+        assert model.champion() == 2
+        (move,) = model.services.registry.audit("approved")
+        assert ": labels checked" in move["reason"]
+        assert command("approve", approved, "--reason", "once more") == 1
+
+        overtaken = model.started(
+            lambda: model.upload_frame("rain.csv", iris.season("rain", rows=200, seed=23, scale=2.0))
+        )
+        model.when_in(overtaken, "Await Approval")
+        assert command("rollback", "--model", "approved", "--to", "1", "--reason", "by hand") == 0
+        assert command("approve", overtaken, "--reason", "too late") == 0
+        entry = model.follow(overtaken)
+        assert (entry["outcome"], entry["error"]) == ("failed", "AliasMoved")
+        assert model.champion() == 1
+        assert model.services.registry.version("approved", 3).status == "candidate"
+        assert "AliasMoved" in stack.notification(overtaken, "failed")["Message"]
+
+
+def _description(stack: Deployment, run: str) -> dict[str, Any]:
+    found: dict[str, Any] = client("stepfunctions").describe_execution(
+        executionArn=stack.services.workflow.execution_arn(run)
+    )
+    return found
+
+
+def _errors(stack: Deployment, run: str) -> list[str]:
+    """The names of all errors in a run's history, those that were retried too."""
+    pages = client("stepfunctions").get_paginator("get_execution_history")
+    arn = stack.services.workflow.execution_arn(run)
+    return [
+        details["error"]
+        for page in pages.paginate(executionArn=arn)
+        for event in page["events"]
+        for details in event.values()
+        if isinstance(details, dict) and "error" in details
+    ]
+
+
+def _held(model: Model, run: str) -> tuple[float, float] | None:
+    """From when to when a run was at work on its model; None for one that found nothing to do."""
+    visits = {visit.state: visit for visit in model.visits(run)}
+    if "Validate Data" not in visits:
+        return None
+    return visits["Validate Data"].entered.timestamp(), visits["Release Lock"].entered.timestamp()
+
+
+def kill(directory: Path) -> None:
+    """SIGKILL to the process group of the instance whose home this is."""
+    home = f"HOME={directory}".encode()
+    groups = set()
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # gone meanwhile, or not ours
+            if home in (process / "environ").read_bytes().split(b"\0"):
+                groups.add(os.getpgid(int(process.name)))
+    (group,) = groups
+    os.killpg(group, signal.SIGKILL)
+
+
+def _function(name: str) -> str:
+    """The full name of one of the stack's functions."""
+    functions = client("lambda").list_functions()["Functions"]
+    (found,) = [item["FunctionName"] for item in functions if f"{name}Function" in item["FunctionName"]]
+    return str(found)
+
+
+@contextmanager
+def throttling() -> Iterator[str]:
+    """An AWS that refuses every call for coming too fast; its address."""
+
+    class Refuse(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            self.send_response(400)
+            self.send_header("Content-Type", "application/x-amz-json-1.0")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@contextmanager
+def pointed_to(function: str, address: str) -> Iterator[None]:
+    """Let a function take another address for AWS."""
+    functions = client("lambda")
+    before = functions.get_function_configuration(FunctionName=function)["Environment"]
+    changed = {"Variables": {**before["Variables"], "AWS_ENDPOINT_URL": address}}
+    functions.update_function_configuration(FunctionName=function, Environment=changed)
+    try:
+        yield
+    finally:
+        functions.update_function_configuration(FunctionName=function, Environment=before)
