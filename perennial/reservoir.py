@@ -58,16 +58,25 @@ class Reservoir:
 
 
 def _taken(values: Any, places: np.ndarray[Any, np.dtype[np.intp]]) -> Any:
-    if is_arrow(values) or hasattr(values, "iloc"):
+    if is_arrow(values):
+        return _decoded(values.take(places))
+    if hasattr(values, "iloc"):
         return values.take(places)
     return np.asarray(values)[places]
+
+
+def _decoded(values: Any) -> Any:
+    """Dictionaries differ from part to part; what they stand for does not."""
+    inner = getattr(values.type, "value_type", None)
+    return values.cast(inner) if str(values.type).startswith("dictionary") else values
 
 
 def _joined(parts: list[Any]) -> Any:
     if is_arrow(parts[0]):
         import pyarrow as pa
 
-        return pa.chunked_array([chunk for part in parts for chunk in getattr(part, "chunks", [part])])
+        plain = [_decoded(part) for part in parts]
+        return pa.chunked_array([chunk for part in plain for chunk in getattr(part, "chunks", [part])])
     if hasattr(parts[0], "iloc"):
         import pandas as pd
 

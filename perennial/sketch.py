@@ -91,7 +91,7 @@ def hash_strings(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Hashes:
         piece = data[offsets[start] : offsets[stop]]
         result[start:stop] = _polynomials(piece, offsets[start : stop + 1] - offsets[start])
         start = stop
-    return _mixed(result)
+    return mixed(result)
 
 
 def _polynomials(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Hashes:
@@ -107,7 +107,7 @@ def _polynomials(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Hashes:
     return result
 
 
-def _mixed(values: Hashes) -> Hashes:
+def mixed(values: Hashes) -> Hashes:
     """The last step of splitmix64 (S. Vigna), so that all bits depend on all bytes."""
     with np.errstate(over="ignore"):
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -1,20 +1,24 @@
-"""Validate Data: read the batch once; leave its profile and a bounded sample."""
+"""Validate Data: read the batch once; leave the verdict, its profile and a bounded sample."""
 
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from perennial import layout
 from perennial.artifacts import verified
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
-from perennial.config import ModelConfig, load_model
+from perennial.config import load_model
 from perennial.contracts import DataSummary, Manifest, ValidateDataInput
-from perennial.dataset import combine_tables, read_table, write_sample
+from perennial.dataset import write_sample
 from perennial.errors import InvalidData
 from perennial.profile import Profile
-from perennial.validation import Validation, validate
+from perennial.validation import validate_files
 
 SAMPLE_ROWS = 5000
+MAX_REASONS = 20
 
 
 @task(ValidateDataInput)
@@ -24,17 +28,26 @@ def handler(request: ValidateDataInput, services: Services) -> DataSummary:
     manifest = Manifest.model_validate(
         services.artifacts.get_json(layout.run_key(request.run, layout.MANIFEST))
     )
+    baseline = _baseline(request, services)
     try:
-        found = _read(manifest, config, services)
+        with TemporaryDirectory() as folder:
+            found = validate_files(
+                _downloaded(manifest, Path(folder), services),
+                config,
+                like=baseline,
+                now=datetime.now(UTC),
+                sample_rows=SAMPLE_ROWS,
+            )
     except InvalidData as error:
-        return DataSummary(
-            valid=False, rows=0, labelled_rows=0, reasons=(f"{type(error).__name__}: {error}",)
-        )
-    if found.valid:
-        profile = Profile.of(found.table, like=_baseline(request, services), schema=config.columns)
-        services.artifacts.put(layout.run_key(request.run, layout.PROFILE), profile.dump())
+        reasons = [f"{type(error).__name__}: {error}"]
+        problem = {"rule": type(error).__name__, "column": None, "rows": 0, "message": str(error)}
+        _leave(request, {"valid": False, "reasons": reasons, "problems": [problem]}, services)
+        return DataSummary(valid=False, rows=0, labelled_rows=0, reasons=tuple(reasons))
+    _leave(request, found.to_dict(), services)
+    if found.valid and found.profile is not None:
+        services.artifacts.put(layout.run_key(request.run, layout.PROFILE), found.profile.dump())
         services.artifacts.put(
-            layout.run_key(request.run, layout.SAMPLE), write_sample(found.table, config.seed, SAMPLE_ROWS)
+            layout.run_key(request.run, layout.SAMPLE), write_sample(found.sample, config.seed, SAMPLE_ROWS)
         )
     measure("BatchRows", found.rows)
     measure("BatchLabelledRows", found.labelled_rows)
@@ -42,19 +55,27 @@ def handler(request: ValidateDataInput, services: Services) -> DataSummary:
         valid=found.valid,
         rows=found.rows,
         labelled_rows=found.labelled_rows,
-        reasons=tuple(found.reasons),
+        reasons=_some(found.reasons),
     )
 
 
-def _read(manifest: Manifest, config: ModelConfig, services: Services) -> Validation:
-    tables = []
-    with TemporaryDirectory() as folder:
-        for number, item in enumerate(manifest.objects):
-            path = Path(folder) / str(number)
-            services.data.download(item.key, path, item.version_id)
-            tables.append(read_table(path, item.key))
-            path.unlink()
-        return validate(combine_tables(tables), config)
+def _some(reasons: list[str]) -> tuple[str, ...]:
+    """The state carries no more than a person reads; all of them are in validation.json."""
+    more = len(reasons) - MAX_REASONS
+    return (*reasons[:MAX_REASONS], *([f"and {more} more, in {layout.VALIDATION}"] if more > 0 else []))
+
+
+def _leave(request: ValidateDataInput, verdict: dict[str, Any], services: Services) -> None:
+    services.artifacts.put_json(layout.run_key(request.run, layout.VALIDATION), verdict)
+
+
+def _downloaded(manifest: Manifest, folder: Path, services: Services) -> Iterator[tuple[Path, str]]:
+    """Each object's file in turn, gone when the next is asked for."""
+    for number, item in enumerate(manifest.objects):
+        path = folder / str(number)
+        services.data.download(item.key, path, item.version_id)
+        yield path, item.key
+        path.unlink()
 
 
 def _baseline(request: ValidateDataInput, services: Services) -> Profile | None:

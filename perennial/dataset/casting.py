@@ -9,12 +9,15 @@ from math import isfinite, isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perennial.config import ModelConfig
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_FEW_LEVELS = 10_000
+_NUMBER = r"^-?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?$"
 _MISSING = {"", "na", "nan", "null", "none"}
 _TRUE, _FALSE = {"true", "t", "yes", "y", "1", "1.0"}, {"false", "f", "no", "n", "0", "0.0"}
 
@@ -25,6 +28,15 @@ class BadValues:
 
     rows: int
     first: str
+
+
+@dataclass(frozen=True)
+class Cast:
+    """A column of its declared type. `bad`: what could not be read, null now; `where`: in which rows."""
+
+    values: pa.ChunkedArray
+    bad: BadValues | None = None
+    where: NDArray[np.bool_] | None = None
 
 
 def conform_table(table: pa.Table, config: ModelConfig) -> tuple[pa.Table, dict[str, BadValues]]:
@@ -41,28 +53,45 @@ def conform_table(table: pa.Table, config: ModelConfig) -> tuple[pa.Table, dict[
     for name, column in config.columns.items():
         if name not in table.column_names:
             continue
-        columns[name], wrong = cast_column(table.column(name), column.type)
-        if wrong:
-            bad[name] = wrong
+        done = cast_column(table.column(name), column.type)
+        columns[name] = done.values
+        if done.bad:
+            bad[name] = done.bad
     return pa.table(columns), bad
 
 
-def cast_column(values: pa.ChunkedArray, kind: str) -> tuple[pa.ChunkedArray, BadValues | None]:
+def cast_column(values: pa.ChunkedArray, kind: str, *, keep_levels: bool = False) -> Cast:
     """Cast one column to the type of its kind: the vectorised way where it succeeds, else distinct value
-    by value.
+    by value. With `keep_levels`, a category that comes dictionary-encoded stays so.
     """
     import pyarrow as pa
 
     if pa.types.is_dictionary(values.type):
+        if keep_levels and kind == "category" and _plain_levels(values):
+            return Cast(values)
         values = values.cast(values.type.value_type)
     target = arrow_type(kind)
     if pa.types.is_null(values.type):
-        return values.cast(target), None
+        return Cast(values.cast(target))
     try:
         done = _VECTORISED[kind](values)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         done = None
-    return (done, None) if done is not None else _one_by_one(values, _CONVERTERS[kind], target)
+    if done is not None:
+        return Cast(done)
+    if kind == "number" and _is_text(values.type):
+        return _mostly_numbers(values)
+    return _one_by_one(values, _CONVERTERS[kind], target)
+
+
+def _plain_levels(values: pa.ChunkedArray) -> bool:
+    """Strings, none of them empty or null: a dictionary that needs no casting."""
+    return _is_text(values.type.value_type) and all(
+        len(chunk.dictionary) <= _FEW_LEVELS
+        and chunk.dictionary.null_count == 0
+        and "" not in chunk.dictionary.to_pylist()
+        for chunk in values.chunks
+    )
 
 
 def arrow_type(kind: str) -> pa.DataType:
@@ -86,6 +115,9 @@ def _vector_number(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
     ):
         return None
     numbers = values.cast(pa.float64(), safe=False)
+    total = pc.sum(numbers).as_py()
+    if total is None or isfinite(total):
+        return numbers
     if pc.any(pc.is_inf(numbers)).as_py():
         return None
     return pc.if_else(pc.is_nan(numbers), None, numbers)
@@ -98,6 +130,8 @@ def _vector_text(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
     if pa.types.is_floating(values.type):
         return None
     text = values.cast(pa.string())
+    if pc.min(pc.binary_length(text)).as_py() != 0:
+        return text
     return pc.if_else(pc.equal(text, ""), None, text)
 
 
@@ -164,19 +198,38 @@ def _datetime(value: Any) -> datetime | None:
     return value.astimezone(UTC).replace(tzinfo=None) if value.tzinfo else value
 
 
-def _one_by_one(
-    values: pa.ChunkedArray, convert: Callable[[Any], Any], target: pa.DataType
-) -> tuple[pa.ChunkedArray, BadValues | None]:
+def _mostly_numbers(values: pa.ChunkedArray) -> Cast:
+    """Strings that look like numbers at once, the others one by one."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    trimmed = pc.utf8_trim_whitespace(values)
+    plain = pc.fill_null(pc.match_substring_regex(trimmed, _NUMBER), False)
+    numbers = pc.if_else(plain, trimmed, None).cast(pa.float64())
+    plain = pc.and_(plain, pc.fill_null(pc.is_finite(numbers), False))
+    odd = np.flatnonzero(~plain.to_numpy() & values.is_valid().to_numpy())
+    rest = _one_by_one(values.take(odd), _number, pa.float64())
+    filled = numbers.to_numpy().copy()
+    filled[odd] = rest.values.to_numpy()
+    result = pa.chunked_array([pa.array(filled, pa.float64(), from_pandas=True)])
+    if rest.bad is None or rest.where is None:
+        return Cast(result)
+    where = np.zeros(len(values), bool)
+    where[odd[rest.where]] = True
+    return Cast(result, rest.bad, where)
+
+
+def _one_by_one(values: pa.ChunkedArray, convert: Callable[[Any], Any], target: pa.DataType) -> Cast:
     """Convert each distinct value once, then spread the results over the rows."""
     import pyarrow as pa
 
     if pa.types.is_nested(values.type):
         values = pa.chunked_array([[None if v is None else str(v) for v in values.to_pylist()]], pa.string())
     encoded = pa.concat_arrays(values.chunks).dictionary_encode() if values.num_chunks else None
-    if encoded is None:
-        return values.cast(target), None
+    if encoded is None or not len(encoded):
+        return Cast(pa.chunked_array([], target))
     distinct = encoded.dictionary.to_pylist()
-    converted, wrong = [], np.zeros(len(distinct), bool)
+    converted, wrong = [], np.zeros(len(distinct) + 1, bool)
     for place, value in enumerate(distinct):
         try:
             converted.append(convert(value))
@@ -185,10 +238,10 @@ def _one_by_one(
             wrong[place] = True
     result = pa.chunked_array([pa.array(converted, target).take(encoded.indices)])
     if not wrong.any():
-        return result, None
-    rows = encoded.indices.drop_null().to_numpy()
-    bad_rows = rows[wrong[rows]]
-    return result, BadValues(int(bad_rows.size), shown(distinct[bad_rows[0]]))
+        return Cast(result)
+    rows = encoded.indices.fill_null(len(distinct)).to_numpy()
+    where = wrong[rows]
+    return Cast(result, BadValues(int(where.sum()), shown(distinct[rows[int(where.argmax())]])), where)
 
 
 def shown(value: Any) -> str:

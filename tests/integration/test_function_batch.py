@@ -82,7 +82,12 @@ def test_what_cannot_be_used_is_an_answer_with_reasons(
     assert data["valid"] is False
     assert any(said in reason for reason in data["reasons"]), data["reasons"]
     assert keys(services) == [key]
-    assert all(item.key.endswith("manifest.json") for item in services.artifacts.list("runs/"))
+    left = {item.key.rpartition("/")[2] for item in services.artifacts.list("runs/")}
+    assert left == {"manifest.json", "validation.json"}
+    verdict = document(services, "validation.json")
+    assert verdict["valid"] is False
+    assert verdict["reasons"] == data["reasons"]
+    assert [problem["message"] for problem in verdict["problems"]]
 
 
 def test_one_bad_file_refuses_the_whole_batch(services: Services) -> None:

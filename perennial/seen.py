@@ -1,0 +1,93 @@
+"""Which rows repeat a key that came before, in eight bytes a row.
+
+Keys are hashed to 64 bits: the chance that two different ones of ten million share a hash is 3 in a million.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perennial.columns import arrow_bytes
+from perennial.sketch import Hashes, hash_strings, mixed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST = 50_000_000
+_RUNS = 8
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Seen:
+    """The keys of all rows so far, at most fifty million; `full` says that there were more."""
+
+    def __init__(self) -> None:
+        self._runs: list[Hashes] = []
+        self._size = 0
+        self.full = False
+
+    def repeated(self, columns: list[pa.ChunkedArray]) -> NDArray[np.bool_]:
+        """Which rows have the key of an earlier row, of shape (rows,); never those with a null in the key."""
+        hashes, complete = _hashes(columns)
+        own = hashes[complete]
+        result = np.zeros(hashes.size, bool)
+        within = _repeated_within(own)
+        before = np.zeros(own.size, bool)
+        for run in self._runs:
+            places = np.minimum(np.searchsorted(run, own), run.size - 1)
+            before |= run[places] == own
+        result[complete] = within | before
+        self._keep(np.sort(own[~(within | before)]))
+        return result
+
+    def _keep(self, run: Hashes) -> None:
+        if not run.size:
+            return
+        if self._size + run.size > MOST:
+            self.full = True
+            return
+        self._size += run.size
+        self._runs.append(run)
+        while len(self._runs) > 1 and self._runs[-1].size * _RUNS > self._runs[-2].size:
+            last = self._runs.pop()
+            merged = np.concatenate([self._runs.pop(), last])
+            merged.sort(kind="stable")  # of two sorted runs: merges them
+            self._runs.append(merged)
+
+
+def _repeated_within(hashes: Hashes) -> NDArray[np.bool_]:
+    result = np.zeros(hashes.size, bool)
+    ordered = np.sort(hashes)
+    if np.any(ordered[1:] == ordered[:-1]):
+        order = np.argsort(hashes, kind="stable")
+        result[order[1:]] = hashes[order[1:]] == hashes[order[:-1]]
+    return result
+
+
+def _hashes(columns: list[pa.ChunkedArray]) -> tuple[Hashes, NDArray[np.bool_]]:
+    rows = len(columns[0])
+    hashes = np.zeros(rows, np.uint64)
+    complete = np.ones(rows, bool)
+    for column in columns:
+        complete &= column.is_valid().to_numpy()
+        with np.errstate(over="ignore"):
+            hashes = mixed(hashes * _MULTIPLIER + _of_column(column))
+    return hashes, complete
+
+
+def _of_column(column: pa.ChunkedArray) -> Hashes:
+    """Hashes of the values; what a null has does not matter."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_floating(column.type):
+        numbers = column.fill_null(0.0).to_numpy().astype(np.float64) + 0.0  # one zero, not two
+        return mixed(numbers.view(np.uint64))
+    if not pa.types.is_string(column.type):
+        return mixed(column.cast(pa.int64()).fill_null(0).to_numpy().astype(np.int64).view(np.uint64))
+    chunks = column.fill_null("").chunks
+    return np.concatenate([hash_strings(*arrow_bytes(chunk)) for chunk in chunks] or [np.empty(0, np.uint64)])
