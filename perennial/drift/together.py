@@ -40,13 +40,23 @@ def sum_of_squares_p(z: Any, correlations: Any, rows: float) -> float:
 
 
 def typical_shift(shifts: Any, error: Any) -> float:
-    """How far the columns that moved have moved: sqrt(sum of d^4 / sum of d^2), both without their noise.
+    """How far columns have moved: the larger of the root mean square over all, and of what is typical of
+    those that moved at all, sqrt(sum of d^4 / sum of d^2).
 
-    `shifts` in standard deviations and their standard errors, of shape (columns,).
+    Both without their noise: E(d^2 - s^2) and E(d^4 - 6 d^2 s^2 + 3 s^4) are the second and fourth power of
+    the true shift; of the latter, two of its standard errors are taken off. `shifts` in standard deviations
+    and their standard errors, of shape (columns,).
 
     >>> typical_shift([0.3, 0.3, 0.0, 0.0], [0.0] * 4)
     0.3
     """
     d, s = np.square(np.asarray(shifts, float)), np.square(np.asarray(error, float))
     second, fourth = float((d - s).sum()), float((d * d - 6 * d * s + 3 * s * s).sum())
-    return float(np.sqrt(fourth / second)) if second > 0 and fourth > 0 else 0.0
+    if second <= 0:
+        return 0.0
+    true = np.maximum(
+        d / np.where(s > 0, s, 1.0) - 1, 0.0
+    )  # of a Hermite polynomial of degree 4 about its mean
+    variance = (s**4 * (24 + 96 * true + 72 * true**2 + 16 * true**3)).sum()
+    sure = max(fourth - 2 * float(np.sqrt(variance)), 0.0)
+    return float(np.sqrt(max(second / d.size, sure / second)))

@@ -1,0 +1,140 @@
+"""Drift that no single column and no single batch shows."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from perennial.config import DriftPolicy
+from perennial.drift import detect_drift
+from perennial.drift.multivariate import compare_samples
+from perennial.drift.sequential import SequentialState
+from perennial.errors import ProfileMismatch
+from perennial.profile import Profile
+
+
+def numbers(rng: np.random.Generator, rows: int, columns: int = 20, shift: float = 0.0) -> dict[str, Any]:
+    return {f"x{i}": rng.normal(shift, 1, rows) for i in range(columns)}
+
+
+@pytest.mark.parametrize("importance", [1.0, 0.0])
+def test_what_the_model_leans_on_weighs_more(importance: float) -> None:
+    rng = np.random.default_rng(0)
+    before, now = numbers(rng, 4000, 3), numbers(rng, 4000, 3)
+    now["x0"] = now["x0"] + 0.3
+    report = detect_drift(before, now, importances={"x0": importance, "x1": 0.5, "x2": 0.5})
+    assert report.columns["x0"].significant
+    assert report.drifted == bool(importance)
+
+
+@pytest.mark.parametrize("rows", [2_000, 1_000_000])
+@pytest.mark.parametrize(("shift", "drifted"), [(0.05, False), (0.25, True)])
+def test_materiality_does_not_depend_on_the_rows(rows: int, shift: float, drifted: bool) -> None:
+    rng = np.random.default_rng(rows)
+    report = detect_drift({"x": rng.normal(size=rows)}, {"x": rng.normal(shift, 1, rows)})
+    assert report.drifted == drifted
+    assert report.material == drifted
+    assert report.significant == (drifted or rows == 1_000_000)
+
+
+def test_many_small_shifts_show_together() -> None:
+    rng = np.random.default_rng(2)
+    found = 0
+    for _ in range(20):
+        report = detect_drift(numbers(rng, 1000), numbers(rng, 1000, shift=0.08))
+        (together, *_) = report.tables
+        found += together.significant
+        assert not together.material
+    assert found >= 15
+
+
+def test_a_changed_correlation_is_named() -> None:
+    rng = np.random.default_rng(3)
+    before, now = numbers(rng, 1500, 4), numbers(rng, 800, 4)
+    now["x2"] = (now["x1"] + now["x2"]) / np.sqrt(2)
+    report = detect_drift(before, now)
+    assert report.drifted
+    assert not report.drifted_columns
+    assert "correlation of x1 and x2" in report.summary
+    json.dumps(report.to_dict(), allow_nan=False)
+
+
+def test_a_classifier_sees_what_columns_and_correlations_do_not() -> None:
+    rng = np.random.default_rng(4)
+    before = pd.DataFrame(numbers(rng, 900, 3)).assign(c=rng.choice(["a", "b"], 900))
+    now = pd.DataFrame(numbers(rng, 900, 3)).assign(c=rng.choice(["a", "b"], 900))
+    now["x1"] = np.abs(now["x1"]) * np.where(np.abs(now["x0"]) > 0.67, 1, -1)
+    change = compare_samples(before, now, seed=0)
+    assert change is not None
+    assert change.p_value < 1e-6
+    report = detect_drift(before, now, multivariate=change)
+    assert report.drifted
+    assert "AUC" in report.summary
+    assert compare_samples(before[:40], now, seed=0) is None
+
+
+def test_the_classifiers_null_distribution_holds() -> None:
+    rng = np.random.default_rng(5)
+    found = [
+        change.p_value
+        for _ in range(12)
+        if (
+            change := compare_samples(
+                pd.DataFrame(numbers(rng, 120, 3)), pd.DataFrame(numbers(rng, 120, 3)), seed=1
+            )
+        )
+    ]
+    assert np.mean(np.array(found) < 0.1) <= 0.5  # 1 expected; more than 6 of 12 has probability 0.005 %
+
+
+def watch(seed: int, batches: int, drift: float, rows: int = 200, reference: int = 5000) -> list[Any]:
+    rng = np.random.default_rng(seed)
+    baseline = Profile.of(numbers(rng, reference, 5) | {"c": rng.choice(["a", "b"], reference)})
+    state: dict[str, Any] = {}
+    reports = []
+    for batch in range(1, batches + 1):
+        now = numbers(rng, rows, 5) | {"c": rng.choice(["a", "b"], rows)}
+        now["x0"] = now["x0"] + drift * batch
+        reports.append(detect_drift(baseline, Profile.of(now, like=baseline), state=state))
+        state = json.loads(json.dumps(reports[-1].state, allow_nan=False))
+    return reports
+
+
+def test_slow_drift_is_caught_as_it_accumulates() -> None:
+    reports = watch(6, 14, 0.02)
+    told = [report.accumulated for report in reports]
+    assert [one.batches for one in told] == list(range(1, 15))
+    assert told[-1].drifted
+    assert told[-1].columns == ("x0",)
+    assert 0.15 <= told[-1].effect <= 0.4
+    assert reports[-1].drifted
+    assert "data" in reports[-1].kinds
+    assert not told[3].significant
+
+
+def test_no_drift_accumulates_to_none() -> None:
+    assert not any(
+        report.accumulated.significant for seed in range(5) for report in watch(seed, 25, 0.0, 100, 300)
+    )
+
+
+def test_the_state_belongs_to_its_reference() -> None:
+    report = watch(7, 3, 0.0)[-1]
+    rng = np.random.default_rng(8)
+    other = detect_drift(numbers(rng, 300, 5), numbers(rng, 300, 5), state=report.state)
+    assert other.accumulated is not None
+    assert other.accumulated.batches == 1
+    assert detect_drift(numbers(rng, 300, 5), numbers(rng, 300, 5)).state is None
+    assert report.state is not None
+    assert SequentialState.load(report.state, report.state["reference"]).dump() == report.state
+    with pytest.raises(ProfileMismatch, match="detector state"):
+        SequentialState.load({**report.state, "sums": 3}, report.state["reference"])
+
+
+def test_the_policy_decides() -> None:
+    rng = np.random.default_rng(9)
+    before, now = numbers(rng, 3000, 3), numbers(rng, 3000, 3, shift=0.25)
+    assert detect_drift(before, now).drifted
+    assert not detect_drift(before, now, DriftPolicy(min_effect=0.5)).drifted
