@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from os import environ
 from pathlib import Path
+from uuid import uuid4
 
 import boto3
 from botocore.config import Config
@@ -39,6 +40,8 @@ class Host:
         self._ec2: EC2Client = boto3.client("ec2", config=settings)
         self._directory = directory / "instances"
         self._image = directory / "image"
+        self._trash = directory / "trash"
+        self._trash.mkdir(parents=True, exist_ok=True)
         self._python = make_python(directory / "python")
         self._instances: dict[str, Instance] = {}
 
@@ -47,8 +50,13 @@ class Host:
         if lost := list(self._running()):
             self._ec2.terminate_instances(InstanceIds=lost)
         for leftover in (self._directory, self._image):
-            shutil.rmtree(leftover, ignore_errors=True)
+            if leftover.exists():
+                leftover.rename(self._trash / uuid4().hex)
             leftover.mkdir(parents=True)
+        # beside the work: unpacked layers are many files, and a busy disk takes its time over them
+        threading.Thread(
+            target=shutil.rmtree, args=(self._trash,), kwargs={"ignore_errors": True}, daemon=True
+        ).start()
 
     def look(self) -> None:
         """Bring the processes in line with the engine's records, and the records with the processes."""

@@ -11,7 +11,7 @@ from local.engine import DIRECTORY, ROOT, Engine, EngineError
 from local.process import Background
 
 INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # Ctrl-C, kill, a closed terminal
-_READY_WITHIN = 20.0  # seconds
+_READY_WITHIN = 60.0  # seconds
 
 
 class Session:
