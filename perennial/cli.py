@@ -3,8 +3,10 @@
 Which account, region and endpoint is a matter of the usual AWS environment variables and profiles.
 """
 
+import contextlib
 import getpass
 import json
+import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,13 +14,14 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError
 from rich.console import Console
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from perennial.aws import history
-from perennial.aws.clients import client
+from perennial.aws.clients import client, naming_outages
 from perennial.aws.wiring import Services, Settings
 from perennial.config import load_model
 from perennial.errors import ApprovalRefused, CallbackExpired, PerennialError, VersionNotFound
@@ -61,11 +64,16 @@ def run(
     services = _services(stack)
     load_model(model)
     name = f"on-demand-{model}-{uuid4().hex[:12]}"
-    services.workflow.start(
-        name, {"model": model, "reason": f"{reason} ({getpass.getuser()})", "force": force}
-    )
+    services.workflow.start(name, {"model": model, "reason": f"{reason} ({_me()})", "force": force})
     console.print(f"run [bold]{name}[/] started")
-    if not detach and not _follow(services, name):
+    if detach:
+        return
+    try:
+        succeeded = _follow(services, name)
+    except KeyboardInterrupt:
+        console.print(f"the run goes on; perennial status --model {model} shows it")
+        raise typer.Exit(130) from None
+    if not succeeded:
         raise typer.Exit(1)
 
 
@@ -82,7 +90,10 @@ def status(
     if not watch:
         console.print(_status(services, model, limit))
         return
-    with Live(_status(services, model, limit), console=console, auto_refresh=False) as live:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        Live(_status(services, model, limit), console=console, auto_refresh=False) as live,
+    ):
         while True:
             time.sleep(1)
             live.update(_status(services, model, limit), refresh=True)
@@ -99,7 +110,7 @@ def versions(model: Model, stack: Stack = "perennial") -> None:
     for record in services.registry.versions(model):
         table.add_row(
             str(record.version),
-            f"[{_COLOURS.get(record.status, 'dim')}]{record.status.replace('_', ' ')}[/]",
+            _coloured(record.status),
             _number(record.metrics.get(config.metric)),
             str(record.rows_trained),
             _text(record.parent),
@@ -130,7 +141,7 @@ def rollback(
         config,
         champion=alias.version,
         to=target,
-        run=f"by-hand-{getpass.getuser()}-{uuid4().hex[:8]}",
+        run=f"by-hand-{_me()}-{uuid4().hex[:8]}",
         reason=reason,
         now=datetime.now(UTC),
     )
@@ -141,7 +152,7 @@ def rollback(
 def approve(run: Run, reason: Reason, stack: Stack = "perennial") -> None:
     """Let the challenger of a waiting run serve."""
     services = _services(stack)
-    answer = {"by": getpass.getuser(), "reason": reason}
+    answer = {"by": _me(), "reason": reason}
     services.callback(_approval_token(services, run)).succeed(json.dumps(answer))
     console.print(f"run {run} goes on: its challenger is promoted")
 
@@ -150,9 +161,7 @@ def approve(run: Run, reason: Reason, stack: Stack = "perennial") -> None:
 def reject(run: Run, reason: Reason, stack: Stack = "perennial") -> None:
     """Keep the champion: the challenger of a waiting run is rejected."""
     services = _services(stack)
-    services.callback(_approval_token(services, run)).fail(
-        ApprovalRefused.__name__, f"{reason} ({getpass.getuser()})"
-    )
+    services.callback(_approval_token(services, run)).fail(ApprovalRefused.__name__, f"{reason} ({_me()})")
     console.print(f"run {run} goes on: its challenger is rejected")
 
 
@@ -181,9 +190,8 @@ def _follow(services: Services, name: str) -> bool:
         time.sleep(0.5)
     entry = services.ledger.run(name) or {}
     outcome = entry.get("outcome", "failed")
-    console.print(
-        f"[{_COLOURS.get(outcome, 'red')}]{outcome.replace('_', ' ')}[/]: {entry.get('reason', '')}"
-    )
+    reason = entry.get("reason", "the run was stopped before it could record why")
+    console.print(_coloured(outcome) + Text(f": {reason}"))
     return bool(outcome != "failed")
 
 
@@ -200,20 +208,35 @@ def _status(services: Services, model: str, limit: int) -> Table:
     serving = f"version {alias.version} serves" if alias and alias.version else "no version serves"
     table = Table("started", "trigger", "outcome", "reason", "champion", title=f"{model}: {serving}")
     for entry in services.ledger.runs(model, limit):
-        outcome = entry.get("outcome")
-        if outcome is None:
-            seen = _visits(services, entry["run"])
-            outcome_text = f"[bold cyan]{seen[-1].state if seen else 'starting'} …[/]"
-        else:
-            outcome_text = f"[{_COLOURS[outcome]}]{outcome.replace('_', ' ')}[/]"
         table.add_row(
             entry["started_at"][:19].replace("T", " "),
-            entry["trigger"].replace("_", " ") if "trigger" in entry else "",
-            outcome_text,
-            entry.get("reason") or entry.get("trigger_reason", ""),
+            entry.get("trigger", "").replace("_", " "),
+            _coloured(entry["outcome"]) if "outcome" in entry else _under_way(services, entry["run"]),
+            Text(entry.get("reason") or entry.get("trigger_reason", "")),
             f"{_text(entry.get('champion_before'))} → {_text(entry.get('champion_after'))}",
         )
     return table
+
+
+def _under_way(services: Services, run: str) -> Text:
+    """The state that a run without an outcome is in, unless somebody stopped it."""
+    if not services.workflow.alive(run):
+        return Text("stopped", _COLOURS["failed"])
+    seen = _visits(services, run)
+    return Text(f"{seen[-1].state if seen else 'starting'} …", "bold cyan")
+
+
+def _coloured(word: str) -> Text:
+    """An outcome or a status. Text, as all that comes from outside: nothing in it is read as markup."""
+    return Text(word.replace("_", " "), _COLOURS.get(word, "dim"))
+
+
+def _me() -> str:
+    """Who is on record: the user's name, or number where it has no name."""
+    try:
+        return getpass.getuser()
+    except OSError:
+        return str(os.getuid())
 
 
 def _text(value: Any) -> str:
@@ -227,10 +250,11 @@ def _number(value: float | None) -> str:
 def main() -> None:
     """The command line; a named error is a sentence and exit code 1, not a traceback."""
     try:
-        app()
+        with naming_outages():
+            app()
     except PerennialError as error:
-        problems.print(f"[red]{type(error).__name__}[/]: {error}")
+        problems.print(Text(type(error).__name__, "red") + Text(f": {error}"))
         raise SystemExit(1) from error
-    except (ClientError, BotoCoreError) as error:
-        problems.print(f"[red]AWS[/]: {error}")
+    except BotoCoreError as error:  # no credentials, no region: nothing was asked of AWS
+        problems.print(Text("AWS", "red") + Text(f": {error}"))
         raise SystemExit(1) from error

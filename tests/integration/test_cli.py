@@ -1,0 +1,262 @@
+"""The command line on moto: what it changes, what it says, and how it ends where it cannot."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from perennial import cli
+from perennial.aws import clients, wiring
+from perennial.aws.wiring import Services, Settings
+from perennial.contracts import Trigger
+from tests.integration import moto_support
+from tests.integration.moto_support import NOW, Executions
+
+type Command = Callable[..., Said]
+
+
+@dataclass(frozen=True)
+class Said:
+    """How a command ended and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+class Stacks:
+    """CloudFormation as far as the command line needs it, which moto cannot load without further packages."""
+
+    def __init__(self) -> None:
+        self.outputs: dict[str, dict[str, str]] = {}
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:
+        if StackName not in self.outputs:
+            message = f"Stack with id {StackName} does not exist"
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": message}}, "DescribeStacks")
+        outputs = self.outputs[StackName].items()
+        return {"Stacks": [{"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in outputs]}]}
+
+
+@pytest.fixture
+def stacks(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Stacks:
+    """The stacks of the account: ours."""
+    found = Stacks()
+    found.outputs["perennial"] = {
+        "DataBucketName": settings.data_bucket,
+        "ArtifactBucketName": settings.artifact_bucket,
+        "TableName": settings.table,
+        "StateMachineArn": settings.state_machine_arn,
+        "TopicArn": settings.topic_arn,
+    }
+    real = clients.client
+
+    def client(service: str) -> Any:
+        return found if service == "cloudformation" else real(service)
+
+    monkeypatch.setattr(wiring, "client", client)
+    return found
+
+
+@pytest.fixture
+def perennial(stacks: Stacks, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Runs `perennial` with these arguments beside the deployed stack."""
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.setenv("LOGNAME", "ada")
+
+    def run(*arguments: str) -> Said:
+        monkeypatch.setattr("sys.argv", ["perennial", *arguments])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        said = capsys.readouterr()
+        return Said(int(left.value.code or 0), said.out, said.err)
+
+    return run
+
+
+def enter(services: Services, run: str, minutes: int, **facts: Any) -> None:
+    """A run in the ledger, and what is known of it."""
+    at = NOW + timedelta(minutes=minutes)
+    services.ledger.open(run, "iris", Trigger(kind="upload", reason="x.csv was uploaded", at=at), 1)
+    if facts:
+        services.ledger.note(run, **facts)
+
+
+class TestRun:
+    def test_starts_a_run_with_the_reason_and_who_gave_it(
+        self, perennial: Command, executions: Executions
+    ) -> None:
+        said = perennial("run", "--model", "iris", "--reason", "new sensor", "--force", "--detach")
+
+        assert said.code == 0
+        (run,) = executions.names()
+        assert run in said.out
+        assert executions.input(run) == {"model": "iris", "reason": "new sensor (ada)", "force": True}
+
+    def test_unknown_model_starts_nothing(self, perennial: Command, executions: Executions) -> None:
+        said = perennial("run", "--model", "rose", "--reason", "any")
+
+        assert said.code == 1
+        assert said.err.startswith("UnknownModel: no model is named 'rose': expected one of iris")
+        assert executions.names() == set()
+
+    def test_reason_is_asked_for(self, perennial: Command, executions: Executions) -> None:
+        assert perennial("run", "--model", "iris").code == 2
+        assert executions.names() == set()
+
+
+class TestStatus:
+    def test_shows_what_serves_and_how_runs_ended(self, perennial: Command, services: Services) -> None:
+        services.registry.register(moto_support.record(1))
+        moto_support.serve(services, 1)
+        enter(services, "run-1", 1, outcome="rolled_back", reason="errors", champion_after=1)
+
+        said = perennial("status", "--model", "iris")
+
+        assert said.code == 0
+        assert "iris: version 1 serves" in said.out
+        assert "rolled back" in said.out
+        assert "1 → 1" in said.out
+
+    def test_text_in_brackets_is_text(self, perennial: Command, services: Services) -> None:
+        reason = "species: expected one of [setosa, virginica], came [/bold]"
+        enter(services, "run-1", 1, outcome="quarantined", reason=reason)
+
+        assert reason in perennial("status", "--model", "iris").out
+
+    def test_run_that_was_stopped_is_not_shown_as_going_on(
+        self, perennial: Command, services: Services, executions: Executions
+    ) -> None:
+        enter(services, "going-on", 1)
+        executions.start("going-on")
+        enter(services, "cut-off", 2)
+        executions.start("cut-off")
+        executions.end("cut-off")
+
+        newest, oldest = [
+            line for line in perennial("status", "--model", "iris").out.splitlines() if "x.csv" in line
+        ]
+
+        assert "stopped" in newest
+        assert "…" in oldest
+
+    def test_shows_the_newest_first_and_no_more_than_asked_for(
+        self, perennial: Command, services: Services
+    ) -> None:
+        for number in range(4):
+            enter(services, f"run-{number}", number, outcome="skipped", reason=f"because {number}")
+
+        out = perennial("status", "--model", "iris", "--limit", "2").out
+
+        assert out.index("because 3") < out.index("because 2")
+        assert "because 1" not in out
+
+
+class TestVersions:
+    def test_lists_every_version_with_its_origin(self, perennial: Command, services: Services) -> None:
+        for version in (1, 2):
+            services.registry.register(moto_support.record(version, run=f"run-{version}"))
+        moto_support.serve(services, 1)
+
+        lines = perennial("versions", "--model", "iris").out.splitlines()
+        first, second = [set(line.split()) for line in lines if "run-" in line]
+
+        assert {"1", "champion", "0.9", "90", "run-1"} <= first
+        assert {"2", "candidate", "run-2"} <= second
+
+
+class TestRollback:
+    @pytest.fixture
+    def third(self, services: Services) -> Services:
+        """Version 3 serves, after 1 and 2."""
+        for version in (1, 2, 3):
+            services.registry.register(moto_support.record(version))
+            moto_support.serve(services, version, previous=version - 1 or None, run=f"run-{version}")
+        return services
+
+    def test_goes_back_to_the_version_before(self, perennial: Command, third: Services) -> None:
+        said = perennial("rollback", "--model", "iris", "--reason", "it guesses")
+
+        assert (said.code, said.out) == (0, "version 2 of iris serves; version 3 was rolled back\n")
+        alias = third.registry.champion("iris")
+        assert alias is not None
+        assert alias.version == 2
+        assert [record.status for record in third.registry.versions("iris")] == [
+            "archived",
+            "champion",
+            "rolled_back",
+        ]
+        move = third.registry.audit("iris")[-1]
+        assert move["reason"] == "it guesses"
+        assert move["run"].startswith("by-hand-ada-")
+        mirror = boto3.client("ssm").get_parameter(Name="/perennial/perennial/iris/champion")["Parameter"]
+        assert json.loads(mirror["Value"])["version"] == 2
+
+    def test_goes_to_the_version_that_is_named(self, perennial: Command, third: Services) -> None:
+        assert perennial("rollback", "--model", "iris", "--to", "1", "--reason", "any").code == 0
+
+        alias = third.registry.champion("iris")
+        assert alias is not None
+        assert alias.version == 1
+
+    @pytest.mark.parametrize(("to", "words"), [("99", "no version 99"), ("3", "version 3 serves already")])
+    def test_changes_nothing_where_it_cannot_go(
+        self, perennial: Command, third: Services, to: str, words: str
+    ) -> None:
+        before = third.registry.champion("iris")
+
+        said = perennial("rollback", "--model", "iris", "--to", to, "--reason", "any")
+
+        assert said.code == 1
+        assert said.err.startswith("VersionNotFound: ")
+        assert words in said.err
+        assert third.registry.champion("iris") == before
+        assert len(third.registry.audit("iris")) == 3
+
+    def test_without_a_version_before(self, perennial: Command, services: Services) -> None:
+        said = perennial("rollback", "--model", "iris", "--reason", "any")
+
+        assert (said.code, said.err) == (1, "VersionNotFound: model iris has no version to go back to\n")
+
+
+@pytest.mark.parametrize("answer", ["approve", "reject"])
+def test_answer_that_nobody_waits_for(perennial: Command, services: Services, answer: str) -> None:
+    enter(services, "run-1", 1, outcome="promoted", reason="any")
+
+    said = perennial(answer, "run-1", "--reason", "any")
+
+    assert (said.code, said.err) == (1, "CallbackExpired: run run-1 waits for nobody's approval\n")
+
+
+class TestStack:
+    def test_that_is_not_there(self, perennial: Command) -> None:
+        said = perennial("status", "--model", "iris", "--stack", "elsewhere")
+
+        assert said.code == 1
+        assert said.err.startswith("ServiceRefused: AWS refused a call: ")
+        assert "elsewhere" in said.err
+
+    def test_of_something_else(self, perennial: Command, stacks: Stacks) -> None:
+        stacks.outputs["website"] = {"Url": "https://example.org"}
+
+        said = perennial("status", "--model", "iris", "--stack", "website")
+
+        assert said.code == 1
+        assert said.err.startswith("InvalidRequest: stack website is none of Perennial")
+
+    def test_without_credentials(self, perennial: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.delenv(name)
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+        clients.client.cache_clear()
+
+        said = perennial("status", "--model", "iris")
+
+        assert (said.code, said.err) == (1, "AWS: Unable to locate credentials\n")
