@@ -16,6 +16,7 @@ from perennial.aws.objects import Bucket
 from perennial.aws.registry import Registry
 from perennial.aws.succession import Succession
 from perennial.aws.workflow import Callback, Workflow
+from perennial.errors import InvalidRequest
 
 
 @dataclass(frozen=True)
@@ -50,17 +51,20 @@ class Settings:
 
     @classmethod
     def from_stack(cls, name: str) -> Self:
-        """Read the outputs of a deployed stack."""
+        """Read the outputs of a deployed stack. Raises InvalidRequest where it is none of Perennial's."""
         (stack,) = client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-        outputs = {item["OutputKey"]: item["OutputValue"] for item in stack["Outputs"]}
-        return cls(
-            stack=name,
-            data_bucket=outputs["DataBucketName"],
-            artifact_bucket=outputs["ArtifactBucketName"],
-            table=outputs["TableName"],
-            state_machine_arn=outputs["StateMachineArn"],
-            topic_arn=outputs["TopicArn"],
-        )
+        outputs = {item["OutputKey"]: item["OutputValue"] for item in stack.get("Outputs", [])}
+        try:
+            return cls(
+                stack=name,
+                data_bucket=outputs["DataBucketName"],
+                artifact_bucket=outputs["ArtifactBucketName"],
+                table=outputs["TableName"],
+                state_machine_arn=outputs["StateMachineArn"],
+                topic_arn=outputs["TopicArn"],
+            )
+        except KeyError as error:
+            raise InvalidRequest(f"stack {name} is none of Perennial: it has no output {error}") from error
 
 
 class Services:
