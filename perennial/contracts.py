@@ -102,8 +102,24 @@ class ComputeDriftInput(OfRun):
     champion: int | None
 
 
+class PerformanceSummary(Contract):
+    """The champion's metric on current rows, with the interval that holds the truth with probability 0.95,
+    beside that on its holdout."""
+
+    metric: str
+    reference: float
+    current: float
+    low: float
+    high: float
+    rows: int
+
+
 class DriftSummary(Contract):
-    """`compared` is false where there is no champion to compare with."""
+    """`compared` is false where there is no champion to compare with.
+
+    `measured` needs labels; `estimated` does without, and is None where too little is known. `change`: how
+    the errors of this run's rows went over to another level, if they did.
+    """
 
     compared: bool
     drifted: bool
@@ -111,6 +127,9 @@ class DriftSummary(Contract):
     columns: tuple[str, ...]
     score: float
     summary: str
+    measured: PerformanceSummary | None = None
+    estimated: PerformanceSummary | None = None
+    change: Literal["sudden", "gradual", "recurring"] | None = None
 
 
 class DecideInput(OfRun):
