@@ -1,5 +1,6 @@
 """One training, from accepted data to a registered version."""
 
+import json
 import platform
 import tempfile
 import time
@@ -21,8 +22,11 @@ from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model
 from perennial.contracts import Artifact, Manifest, TrainingJob, TrainingResult
 from perennial.dataset import frame_to_csv
+from perennial.drift.concept import Rows, measure_importances
+from perennial.drift.stored_answers import dump_answers
 from perennial.holdout import RECENT, dump_holdout
 from perennial.lineage import VersionRecord
+from perennial.metrics import ask
 from perennial.profile import Profile
 from perennial.training import Trained, train
 
@@ -73,6 +77,9 @@ def _store(
     def put(name: str, body: bytes) -> Artifact:
         return bucket.put_artifact(layout.version_key(job.model, job.version, name), body, digest(body))
 
+    held_out = trained.holdout[list(config.columns)]
+    answers = ask(trained.pipeline, held_out, config) if len(held_out) else None
+    importances = measure_importances(config, trained.pipeline, Rows(held_out, answers)) if answers else None
     profiled = trained.training[[*config.features, config.label]]
     recent = trained.holdout[RECENT].to_numpy(dtype=bool)
     record = VersionRecord(
@@ -90,10 +97,14 @@ def _store(
         metrics=trained.metrics,
         artifact=put(layout.MODEL, dump(trained.pipeline)),
         baseline=put(layout.BASELINE, Profile.of(profiled, schema=config.columns).dump()),
-        holdout=put(layout.HOLDOUT, dump_holdout(trained.holdout[list(config.columns)], recent)),
+        holdout=put(layout.HOLDOUT, dump_holdout(held_out, recent)),
         reference=put(layout.REFERENCE, frame_to_csv(_reference(trained.training, config))),
         data=accepted.objects,
         libraries=_libraries(),
+        predictions=put(layout.PREDICTIONS, dump_answers(answers)) if answers else None,
+        importances=(
+            put(layout.IMPORTANCES, json.dumps(importances.to_dict()).encode()) if importances else None
+        ),
     )
     bucket.put_json(
         layout.version_key(job.model, job.version, layout.LINEAGE), record.model_dump(mode="json")

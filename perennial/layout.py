@@ -55,3 +55,4 @@ MODEL, BASELINE, REFERENCE, HOLDOUT, LINEAGE = (
     "holdout.csv.gz",
     "lineage.json",
 )
+PREDICTIONS, IMPORTANCES = "predictions.csv.gz", "importances.json"

@@ -11,7 +11,8 @@ Status = Literal["candidate", "champion", "archived", "rejected", "rolled_back"]
 class VersionRecord(Contract):
     """One immutable version in the registry; only `status` and who decided it ever change.
 
-    `data` are the data objects it was trained on, `metrics` those of its own holdout at training time.
+    `data` are the data objects it was trained on, `metrics` those of its own holdout at training time,
+    `predictions` its answers to these rows and `importances` of its features on them (None where none were).
     """
 
     model: str
@@ -32,6 +33,8 @@ class VersionRecord(Contract):
     reference: Artifact
     data: tuple[StoredObject, ...]
     libraries: dict[str, str]
+    predictions: Artifact | None = None
+    importances: Artifact | None = None
 
 
 class ChampionAlias(Contract):

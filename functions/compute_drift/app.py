@@ -1,4 +1,7 @@
-"""Compute Drift: compare the batch's profile with the champion's baseline, its answers with the labels."""
+"""Compute Drift: compare the batch with what the champion was trained on, its answers with the labels."""
+
+import json
+from typing import TYPE_CHECKING, Any
 
 from perennial import layout
 from perennial.artifacts import load, verified
@@ -6,17 +9,20 @@ from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model
 from perennial.contracts import Artifact, ComputeDriftInput, DriftSummary
-from perennial.dataset import read_sample
-from perennial.drift import PerformanceChange, compare_performance, detect_drift
-from perennial.holdout import read_holdout
 from perennial.lineage import VersionRecord
-from perennial.metrics import ask, labels_of
-from perennial.profile import Profile
+
+if TYPE_CHECKING:
+    from perennial.drift.concept import Rows
+    from perennial.drift.verdict import Material, Verdict
 
 
 @task(ComputeDriftInput)
 def handler(request: ComputeDriftInput, services: Services) -> DriftSummary:
-    """Only stored summaries, the bounded sample and the champion's own holdout are read."""
+    """Only stored summaries, bounded samples and the champion's own holdout are read.
+
+    What accumulates over runs is fed by incoming rows once: not by a window of rows accepted before, and not
+    again when the run tries again.
+    """
     if request.champion is None:
         return DriftSummary(
             compared=False,
@@ -26,45 +32,61 @@ def handler(request: ComputeDriftInput, services: Services) -> DriftSummary:
             score=0.0,
             summary="there is no champion to compare with",
         )
+    from perennial.drift.verdict import judge  # numpy, scipy and scikit-learn: not before they are needed
+
+    material = _material(request, services)
+    incoming = services.artifacts.get_json(layout.run_key(request.run, layout.MANIFEST))["kind"] == "incoming"
+    verdict: Verdict = (
+        services.detectors.update(request.model, request.run, lambda states: judge(material, states))
+        if incoming
+        else judge(material, services.detectors.read(request.model))[1]
+    )
+    services.artifacts.put_json(layout.run_key(request.run, layout.DRIFT), verdict.document)
+    for name, value in verdict.metrics.items():
+        measure(name, value)
+    return verdict.summary
+
+
+def _material(request: ComputeDriftInput, services: Services) -> "Material":
+    from perennial.dataset import read_sample
+    from perennial.drift.verdict import Material
+    from perennial.profile import Profile
+
     config = load_model(request.model)
-    champion = services.registry.version(request.model, request.champion)
-    profile = Profile.load(services.artifacts.get(layout.run_key(request.run, layout.PROFILE)))
-    report = detect_drift(
-        Profile.load(_verified(champion.baseline, services)),
-        profile,
-        config.drift,
-        label=config.label,
-        columns=[*config.features, config.label],
-        performance=_performance(request, config, champion, services),
-    )
-    services.artifacts.put_json(layout.run_key(request.run, layout.DRIFT), report.to_dict())
-    measure("DriftScore", report.score)
-    measure("ColumnsDrifted", len(report.drifted_columns))
-    return DriftSummary(
-        compared=True,
-        drifted=report.drifted,
-        kinds=report.kinds,
-        columns=report.drifted_columns,
-        score=report.score,
-        summary=report.summary,
-    )
-
-
-def _performance(
-    request: ComputeDriftInput, config: ModelConfig, champion: VersionRecord, services: Services
-) -> PerformanceChange | None:
-    """The champion's answers to labelled rows of the batch against those to its own holdout."""
-    sample = read_sample(services.artifacts.get(layout.run_key(request.run, layout.SAMPLE)), config)
-    labelled = sample[sample[config.label].notna()]
-    if labelled.empty:
-        return None
+    champion = services.registry.version(request.model, request.champion or 0)
     model = load(_verified(champion.artifact, services), champion.artifact.sha256)
-    holdout, _ = read_holdout(_verified(champion.holdout, services), config)
-    return compare_performance(
-        config.task,
-        reference=(labels_of(holdout, config), ask(model, holdout, config).predicted),
-        current=(labels_of(labelled, config), ask(model, labelled, config).predicted),
+    sample = read_sample(services.artifacts.get(layout.run_key(request.run, layout.SAMPLE)), config)
+    reference = read_sample(_verified(champion.reference, services), config)
+    importances = _verified(champion.importances, services) if champion.importances else None
+    return Material(
+        config=config,
+        version=champion.version,
+        model=model,
+        baseline=Profile.load(_verified(champion.baseline, services)),
+        profile=Profile.load(services.artifacts.get(layout.run_key(request.run, layout.PROFILE))),
+        reference=reference,
+        batch=_rows(config, model, sample),
+        holdout=_holdout(config, model, champion, services),
+        importances=json.loads(importances) if importances else None,
     )
+
+
+def _holdout(config: ModelConfig, model: Any, champion: VersionRecord, services: Services) -> "Rows":
+    from perennial.drift.concept import Rows
+    from perennial.drift.stored_answers import read_answers
+    from perennial.holdout import read_holdout
+
+    frame, _ = read_holdout(_verified(champion.holdout, services), config)
+    if champion.predictions is None:  # a version of before they were kept
+        return _rows(config, model, frame)
+    return Rows(frame, read_answers(_verified(champion.predictions, services), config))
+
+
+def _rows(config: ModelConfig, model: Any, frame: Any) -> "Rows":
+    from perennial.drift.concept import Rows
+    from perennial.metrics import ask
+
+    return Rows(frame, ask(model, frame, config))
 
 
 def _verified(artifact: Artifact, services: Services) -> bytes:

@@ -10,6 +10,7 @@ import boto3
 from perennial.aws.announce import Announcer
 from perennial.aws.clients import client
 from perennial.aws.compute import Fleet
+from perennial.aws.detectors import Detectors
 from perennial.aws.intake import Intake
 from perennial.aws.ledger import Claims, Ledger, Lock
 from perennial.aws.objects import Bucket
@@ -97,6 +98,11 @@ class Services:
     def ledger(self) -> Ledger:
         """Runs and their outcomes."""
         return Ledger(self.table)
+
+    @cached_property
+    def detectors(self) -> Detectors:
+        """What drift detectors carry from run to run."""
+        return Detectors(self.table)
 
     @cached_property
     def claims(self) -> Claims:

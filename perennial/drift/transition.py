@@ -16,6 +16,7 @@ import numpy as np
 from perennial.columns import Floats
 
 _MOST_RUNS = 48
+_SHARP = 2  # runs: a step in the middle of one looks like a slope over no more
 
 
 class Transition(NamedTuple):
@@ -56,7 +57,8 @@ def fit_transition(sizes: Floats, sums: Floats, squares: Floats) -> Transition |
     step, best = int(steps[errors[steps].argmin()]), int(errors.argmin())
     noise = max(float(errors[best]) / float(ends[-1]), 1e-12)
     gain = (float(errors[step]) - float(errors[best])) / noise
-    chosen = best if gain > 2 * log(float(ends[-1])) else step
+    slope_seen = last[best] - first[best] > _SHARP
+    chosen = best if slope_seen and gain > 2 * log(float(ends[-1])) else step
     kind: Literal["sudden", "gradual"] = "sudden" if first[chosen] == last[chosen] else "gradual"
     return Transition(kind, int(start[chosen]), int(end[chosen]), float(low[chosen]), float(high[chosen]))
 

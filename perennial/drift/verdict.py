@@ -1,0 +1,165 @@
+"""All kinds of drift of one batch together: what is told, stored, measured, and carried to the next run."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from perennial.config import ModelConfig
+from perennial.contracts import DriftKind, DriftSummary, PerformanceSummary
+from perennial.drift.concept import Findings, Rows, errors_of, feed_stream, has_label, look_into, look_of
+from perennial.drift.detect import detect_drift
+from perennial.drift.error_stream import Change
+from perennial.drift.importance import Importances
+from perennial.drift.multivariate import MultivariateChange, compare_samples
+from perennial.drift.report import DriftReport
+from perennial.profile import Profile
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+STREAM, ACCUMULATED = "error_stream", "accumulated"
+_DOMAIN_ROWS = 1_000
+
+
+@dataclass
+class Material:
+    """What there is to judge by: the champion with its baseline, reference sample, holdout and importances,
+    and the batch with its profile. What it is asked twice is found out once.
+    """
+
+    config: ModelConfig
+    version: int
+    model: Any
+    baseline: Profile
+    profile: Profile
+    reference: "pd.DataFrame"
+    batch: Rows
+    holdout: Rows
+    importances: Mapping[str, Any] | None
+    _findings: tuple[Findings, MultivariateChange | None] | None = None
+
+    def findings(self) -> tuple[Findings, MultivariateChange | None]:
+        """What does not depend on earlier runs."""
+        if self._findings is None:
+            known = Importances.from_dict(self.importances) if self.importances else None
+            features = self.config.features
+            self._findings = (
+                look_into(self.config, self.model, self.batch, self.holdout, known),
+                _told_apart(self.reference[features], self.batch.frame[features], self.config.seed),
+            )
+        return self._findings
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The state's summary, the run's document, and metrics by name."""
+
+    summary: DriftSummary
+    document: dict[str, Any]
+    metrics: dict[str, float]
+
+
+def judge(material: Material, states: Mapping[str, Any]) -> tuple[dict[str, Any], Verdict]:
+    """The states that the next run goes on from, and the verdict on this batch."""
+    config = material.config
+    findings, apart = material.findings()
+    report = detect_drift(
+        material.baseline,
+        material.profile,
+        config.drift,
+        states.get(ACCUMULATED) or {},
+        label=config.label,
+        columns=[*config.features, config.label],
+        performance=findings.performance,
+        importances=Importances.from_dict(material.importances).weights() if material.importances else None,
+        multivariate=apart,
+    )
+    stream, changes = _watch(material, states.get(STREAM))
+    verdict = _verdict(config, report, findings, changes)
+    return {STREAM: stream, ACCUMULATED: report.state}, verdict
+
+
+def _watch(material: Material, stored: Any) -> tuple[Any, list[Change]]:
+    """Feed the errors on labelled rows; without any, nothing changes."""
+    labelled = material.batch.of(has_label(material.batch.frame, material.config))
+    if not len(labelled):
+        return stored, []
+    return feed_stream(
+        stored,
+        material.version,
+        errors=errors_of(material.config, labelled, material.holdout),
+        primer=errors_of(material.config, material.holdout, material.holdout),
+        look=look_of(material.baseline, material.profile, material.config.features),
+    )
+
+
+def _verdict(config: ModelConfig, report: DriftReport, findings: Findings, changes: list[Change]) -> Verdict:
+    worse = [
+        change
+        for change in changes
+        if change.worse and change.after - change.before >= config.drift.min_performance_drop
+    ]
+    prediction = findings.prediction.drifted
+    kinds = _kinds(report, prediction=prediction, concept=bool(worse))
+    drifted = report.drifted or prediction or bool(worse)
+    estimate = findings.estimated.get(config.metric) or next(iter(findings.estimated.values()), None)
+    sentences = [report.summary] if report.drifted or not drifted else []
+    sentences += [change.words for change in worse[-1:]]
+    sentences += [f"the champion answers otherwise: {findings.prediction.summary}"] if prediction else []
+    sentences += [estimate.words] if estimate and not findings.performance else []
+    measured = findings.primary
+    summary = DriftSummary(
+        compared=True,
+        drifted=drifted,
+        kinds=kinds,
+        columns=report.drifted_columns,
+        score=report.score,
+        summary="; ".join(sentences),
+        measured=PerformanceSummary(
+            metric=measured.metric,
+            reference=measured.reference,
+            current=measured.current,
+            low=measured.current_interval[0],
+            high=measured.current_interval[1],
+            rows=measured.current_rows,
+        )
+        if measured
+        else None,
+        estimated=PerformanceSummary(
+            metric=estimate.metric,
+            reference=estimate.reference,
+            current=estimate.value,
+            low=estimate.interval[0],
+            high=estimate.interval[1],
+            rows=estimate.rows,
+        )
+        if estimate and estimate.known
+        else None,
+        change=worse[-1].kind if worse else None,
+    )
+    document = report.to_dict() | {
+        "drifted": drifted,
+        "kinds": list(kinds),
+        "summary": summary.summary,
+        "concept": findings.to_dict() | {"changes": [asdict(change) for change in changes]},
+    }
+    metrics = {"DriftScore": report.score, "ColumnsDrifted": float(len(report.drifted_columns))}
+    metrics |= {"PerformanceMeasured": measured.current} if measured else {}
+    metrics |= {"PerformanceEstimated": estimate.value} if estimate and estimate.known else {}
+    return Verdict(summary, document, metrics)
+
+
+def _kinds(report: DriftReport, *, prediction: bool, concept: bool) -> tuple[DriftKind, ...]:
+    found: list[DriftKind] = list(report.kinds)
+    if prediction:
+        found.append("prediction")
+    if concept and "concept" not in found:
+        found.append("concept")
+    return tuple(found)
+
+
+def _told_apart(reference: "pd.DataFrame", batch: "pd.DataFrame", seed: int) -> MultivariateChange | None:
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(limits=1):  # threads that wait for each other cost more than so small a fit
+        return compare_samples(reference, batch, seed=seed, most_rows=_DOMAIN_ROWS)
