@@ -10,10 +10,10 @@ SOURCES := $(wildcard perennial functions ec2_trainer local scenarios layers ben
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help install build run up down test lint unit integration e2e invoke deploy bench lock clean
+.PHONY: help install build run up down test lint unit integration e2e invoke deploy bench bench-peers bench-quality lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
 		while IFS='|' read -r target text; do printf '%-18s %s\n' "$$target" "$$text"; done
 
 install: .venv/.installed .engine/.installed ## Python environments, from locked requirements
@@ -64,6 +64,12 @@ deploy: build ## to your AWS account, by samconfig.toml
 
 bench: install ## import times and sizes
 	@$(PYTHON) -m bench
+
+bench-peers: .venv/.installed ## the tools that benchmarks compare with, each in an environment of its own
+	@bench/install_peers.sh
+
+bench-quality: install ## false alarms, power and time to detect, to docs/drift-quality.md
+	@$(PYTHON) -m bench.quality
 
 lock: .venv/.installed ## recompile the locked requirements
 	@requirements/lock.sh $(CURDIR)/.venv/bin/uv --upgrade

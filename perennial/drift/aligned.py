@@ -43,9 +43,9 @@ def align(pairs: Mapping[str, tuple[NumberColumn, NumberColumn]]) -> AlignedNumb
     reference, current, places, extra = (np.zeros((len(pairs), width)) for _ in range(4))
     for row, (before, now) in enumerate(pairs.values()):
         bins = len(before.counts)
-        reference[row, :bins], current[row, :bins] = before.counts, now.counts
+        reference[row, :bins], current[row, :bins] = before.count_array, now.count_array
         if before.edges:
-            places[row, : bins - 1] = before.edges
+            places[row, : bins - 1] = before.edge_array
             places[row, bins - 1 :] = before.edges[-1]
             alone = np.count_nonzero(reference[row] == 1) / len(before.edges)
             extra[row, bins - 1] = 1.0 if len(before.edges) >= _FINE else alone

@@ -14,7 +14,7 @@ from perennial.drift.multiplicity import holm
 from perennial.drift.multivariate import MultivariateChange
 from perennial.drift.performance import PerformanceChange
 from perennial.drift.report import ColumnDrift, DriftReport, TableTest
-from perennial.drift.schema import SchemaChange, compare_schema, table_schema
+from perennial.drift.schema import SchemaChange, profile_schema, table_schema
 from perennial.drift.sequential import Accumulated, accumulate
 from perennial.drift.tables import compare_tables
 from perennial.drift.words import performance_words, ranked_reasons, summarise, told
@@ -105,8 +105,7 @@ def detect_drift(  # noqa: PLR0913
 def _profiled(current: Any, before: Profile) -> tuple[Profile, SchemaChange]:
     """The current profile of the columns that can be compared, and how the schema changed."""
     if isinstance(current, Profile):
-        kinds = ({name: column.kind for name, column in side.columns.items()} for side in (before, current))
-        return current, compare_schema(*kinds)
+        return current, profile_schema(before, current)
     schema = table_schema(current, before)
     gone = {*schema.removed, *schema.retyped}
     if not gone:

@@ -32,12 +32,12 @@ def _number_bars(reference: NumberColumn, current: NumberColumn) -> dict[str, An
     apart = high - low > 1e-12 * max(abs(low), abs(high), 1e-280)
     margin = (high - low) / (2 * MAX_BARS) if apart else max(abs(low), 1.0) / 100
     grid = np.linspace(low - margin, high + margin, MAX_BARS + 1)
-    edges = np.array(reference.edges)
+    edges = reference.edge_array
 
     def shares(column: NumberColumn) -> list[float]:
         start = column.low if column.low is not None else low
         end = column.high if column.high is not None else high
-        return _rounded(spread_evenly(np.array(column.counts), edges, start, end, grid))
+        return _rounded(spread_evenly(column.count_array, edges, start, end, grid))
 
     return {
         "edges": [float(f"{e:.6g}") for e in grid],
@@ -64,4 +64,5 @@ def _category_bars(reference: CategoryColumn, current: CategoryColumn) -> dict[s
 
 
 def _rounded(shares: Any) -> list[float]:
-    return [round(float(share), 6) for share in shares]
+    rounded: list[float] = np.round(np.asarray(shares, float), 6).tolist()
+    return rounded

@@ -6,7 +6,7 @@ by 1 - Jensen-Shannon distance over the removed column's bins; their mean at lea
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -63,6 +63,18 @@ def compare_schema(reference: Mapping[str, str], current: Mapping[str, str]) -> 
         retyped=tuple(name for name in both if not _compatible(reference[name], current[name])),
         reordered=both != [name for name in current if name in reference],
     )
+
+
+def profile_schema(reference: Profile, current: Profile) -> SchemaChange:
+    """Compare two profiles: their columns, and where both know it also the tables as they came."""
+    change = compare_schema(
+        *({name: column.kind for name, column in side.columns.items()} for side in (reference, current))
+    )
+    before, now = ([name for name, _ in side.incoming] for side in (reference, current))
+    if not (before and now):
+        return change
+    came = compare_schema(dict.fromkeys(before, ""), dict.fromkeys(now, ""))
+    return replace(change, added=came.added, reordered=came.reordered)
 
 
 def table_schema(table: Any, reference: Profile) -> SchemaChange:
