@@ -19,7 +19,7 @@ from perennial.errors import EmptyObject, UnreadableFile
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES = 16 * 1024 * 1024
+BLOCK_BYTES = 32 * 1024 * 1024
 _DELIMITERS = ",;\t|"
 _NULLS = ("", "NA", "na", "NaN", "nan", "NULL", "Null", "null", "None", "none")
 _FAILED = re.compile(r"CSV column #(\d+)")
@@ -113,7 +113,7 @@ def _fields(header: str, delimiter: str, form: FileFormat) -> list[str]:
     return next((row for row in rows if row), [])
 
 
-def _parser(delimiter: str, form: FileFormat) -> Callable[[bytes, list[str], dict[str, bool]], pa.Table]:
+def _parser(delimiter: str, form: FileFormat) -> Callable[[memoryview, list[str], dict[str, bool]], pa.Table]:
     """A function of a block, the names of its columns, and which to read: True for numbers. It turns the ones
     that are no numbers to False.
     """
@@ -124,7 +124,7 @@ def _parser(delimiter: str, form: FileFormat) -> Callable[[bytes, list[str], dic
         delimiter=delimiter, quote_char=form.quote, newlines_in_values=True, ignore_empty_lines=True
     )
 
-    def read(block: bytes, names: list[str], columns: dict[str, bool], *, threads: bool) -> pa.Table:
+    def read(block: memoryview, names: list[str], columns: dict[str, bool], *, threads: bool) -> pa.Table:
         convert = arrow_csv.ConvertOptions(
             column_types={name: pa.float64() if number else pa.string() for name, number in columns.items()},
             include_columns=list(columns),
@@ -136,9 +136,9 @@ def _parser(delimiter: str, form: FileFormat) -> Callable[[bytes, list[str], dic
                 include_columns=names[:1], column_types={names[0]: pa.string()}
             )
         reading = arrow_csv.ReadOptions(column_names=names, use_threads=threads, block_size=1 << 21)
-        return arrow_csv.read_csv(pa.BufferReader(block), reading, options, convert)
+        return arrow_csv.read_csv(pa.BufferReader(pa.py_buffer(block)), reading, options, convert)
 
-    def parse(block: bytes, names: list[str], columns: dict[str, bool]) -> pa.Table:
+    def parse(block: memoryview, names: list[str], columns: dict[str, bool]) -> pa.Table:
         while True:
             try:
                 return read(block, names, columns, threads=True)
@@ -149,7 +149,7 @@ def _parser(delimiter: str, form: FileFormat) -> Callable[[bytes, list[str], dic
                     columns[name] = False
                 elif _RAGGED.search(str(error)):
                     return read(block, names, columns, threads=False)  # raises again, with the row's number
-                elif not block.strip(b"\r\n"):
+                elif not bytes(block).strip(b"\r\n"):
                     return pa.table({name: pa.array([], pa.string()) for name in columns or names[:1]})
                 else:
                     raise

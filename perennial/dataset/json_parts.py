@@ -40,8 +40,8 @@ class JsonParts:
     def __iter__(self) -> Iterator[pa.Table]:
         some = False
         for block in whole_records(self._source.blocks(), BLOCK_BYTES, quote=None):
-            table = self._parse(block)
-            self._line += block.count(b"\n")
+            table = self._parse(bytes(block))
+            self._line += bytes(block).count(b"\n")
             if table is not None:
                 some = True
                 yield table

@@ -25,7 +25,7 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
-_CHUNK = 4 * 1024 * 1024
+_CHUNK = 1024 * 1024  # small enough for the same memory to be taken again
 _TRIES = 64
 
 
@@ -124,34 +124,37 @@ def _encoding(block: bytes, declared: FileFormat) -> tuple[str, bytes]:
     return codecs.lookup(declared.encoding).name, b""
 
 
-def whole_records(blocks: Iterator[bytes], size: int, quote: bytes | None) -> Iterator[bytes]:
-    """Blocks of about `size` bytes that end where a record ends: at a line's end outside of quotes.
+def whole_records(blocks: Iterator[bytes], size: int, quote: bytes | None) -> Iterator[memoryview]:
+    """Blocks of about `size` bytes that end where a record ends: at a line's end outside of quotes. They
+    share their memory: each is valid until the next is asked for.
 
     `quote` None: a line is a record. Raises UnreadableFile where a record is longer than four blocks.
     """
-    waiting: list[bytes] = []
-    length = 0
+    buffer = bytearray(size + 2 * _CHUNK)
+    filled = 0
     for block in blocks:
-        waiting.append(block)
-        length += len(block)
-        if length < size:
+        if filled + len(block) > len(buffer):
+            buffer = buffer + bytes(size + len(block))
+        buffer[filled : filled + len(block)] = block
+        filled += len(block)
+        if filled < size:
             continue
-        text = b"".join(waiting)
-        end = _last_end(text, quote)
+        end = _last_end(buffer, filled, quote)
         if end:
-            yield text[:end]
-        elif length > 4 * size:
+            yield memoryview(buffer)[:end]
+            rest = buffer[end:filled]
+            buffer[: len(rest)] = rest
+            filled = len(rest)
+        elif filled > 4 * size:
             raise UnreadableFile(
                 f"a record is longer than {4 * size // 1024**2} MB: "
                 "expected rows that end, and quotes that close"
             )
-        waiting, length = [text[end:]], len(text) - end
-    rest = b"".join(waiting)
-    if rest:
-        yield rest
+    if filled:
+        yield memoryview(buffer)[:filled]
 
 
-def _last_end(text: bytes, quote: bytes | None) -> int:
+def _last_end(text: bytearray, length: int, quote: bytes | None) -> int:
     """Just behind the last line's end outside of quotes; 0 where there is none.
 
     A line's end lies outside where an even number of quotes stands before it, doubled ones included. Where
@@ -159,9 +162,9 @@ def _last_end(text: bytes, quote: bytes | None) -> int:
     taken.
     """
     if quote is None:
-        return text.rfind(b"\n") + 1
-    end = last = max(text.rfind(b"\n"), text.rfind(b"\r", 0, len(text) - 1)) + 1
-    if quote not in text:
+        return text.rfind(b"\n", 0, length) + 1
+    end = last = max(text.rfind(b"\n", 0, length), text.rfind(b"\r", 0, length - 1)) + 1
+    if text.find(quote, 0, length) < 0:
         return end
     for _ in range(_TRIES):
         if not end or text.count(quote, 0, end) % 2 == 0:
