@@ -16,7 +16,7 @@ import numpy as np
 from perennial.columns import Floats
 
 _MOST_RUNS = 48
-_SHARP = 2  # runs: a step in the middle of one looks like a slope over no more
+_SHARP = 4  # runs: a step in the middle of one, among noise, may look like a slope over no more
 
 
 class Transition(NamedTuple):
@@ -33,10 +33,10 @@ def fit_transition(sizes: Floats, sums: Floats, squares: Floats) -> Transition |
     """Fit the runs of a stream, the oldest first, each of shape (runs,): how many values, their sum, and
     their squared deviations from the run's mean. None where there are fewer than three runs.
 
-    >>> levels = np.array([0.1] * 8 + [0.2, 0.3, 0.4, 0.5] + [0.6] * 8)
+    >>> levels = np.array([0.1] * 8 + [0.15, 0.25, 0.35, 0.45, 0.55] + [0.6] * 7)
     >>> size = np.full(20, 100.0)
     >>> fit_transition(size, size * levels, size * 0.09)[:3]
-    ('gradual', 800, 1200)
+    ('gradual', 800, 1300)
     >>> levels = np.array([0.1] * 10 + [0.6] * 10)
     >>> fit_transition(size, size * levels, size * 0.09)[:3]
     ('sudden', 1000, 1000)
