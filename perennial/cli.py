@@ -23,6 +23,7 @@ from rich.text import Text
 from perennial.aws import history
 from perennial.aws.clients import client, naming_outages
 from perennial.aws.wiring import Services, Settings
+from perennial.cli_init import init
 from perennial.config import load_model
 from perennial.errors import ApprovalRefused, CallbackExpired, PerennialError, VersionNotFound
 
@@ -50,6 +51,9 @@ _COLOURS = {
     "rolled_back": "magenta",
     "failed": "bold red",
 }
+
+
+app.command()(init)
 
 
 @app.command()

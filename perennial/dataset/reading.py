@@ -39,6 +39,11 @@ def read_table(path: Path, name: str, form: FileFormat | None = None) -> pa.Tabl
     Raises EmptyObject where there are no bytes or no rows, UnreadableFile where the file is not what its name
     promises, is cut off, has rows of different lengths or a column name twice.
     """
+    return read_head(path, name, _NO_BOUND, form)
+
+
+def read_head(path: Path, name: str, rows: int, form: FileFormat | None = None) -> pa.Table:
+    """The first rows of a file, at least `rows` where it has so many; else as `read_table`."""
     import pyarrow as pa
 
     kind, compression = promise(name)
@@ -50,7 +55,12 @@ def read_table(path: Path, name: str, form: FileFormat | None = None) -> pa.Tabl
         parts = ParquetParts(source, None, ())
     else:
         parts = JsonParts(source, None)
-    tables = [table.replace_schema_metadata() for table in _checked(parts, source, name)]
+    tables, read = [], 0
+    for table in _checked(parts, source, name):
+        tables.append(table.replace_schema_metadata())
+        read += table.num_rows
+        if read >= rows:
+            break
     names = list(dict.fromkeys(column for table in tables for column in table.column_names))
     for column in names:
         types = {table.schema.field(column).type for table in tables if column in table.column_names}
