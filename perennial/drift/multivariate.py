@@ -55,7 +55,7 @@ def compare_samples(
         model = HistGradientBoostingClassifier(
             max_iter=60, max_leaf_nodes=8, early_stopping=False, categorical_features=kinds, random_state=seed
         )
-        with threadpool_limits(1):  # threads that wait for each other on a busy machine cost more than they save
+        with threadpool_limits(1):  # on a busy machine threads wait for each other
             score = model.fit(X[train], y[train]).predict_proba(X[test])[:, 1]
         area, p_value = _ranked_higher(score[y[test] == 1], score[y[test] == 0])
         areas.append(area)

@@ -9,7 +9,7 @@ from perennial.config import DriftPolicy
 from perennial.drift.cauchy import cauchy_combination
 from perennial.drift.correlation import Structure, change_of_structure, structure
 from perennial.drift.evidence import ColumnEvidence
-from perennial.drift.family import CLASSIFIER, CORRELATIONS, TOGETHER, adjust
+from perennial.drift.family import CLASSIFIER, CORRELATIONS, RESERVE, TOGETHER, adjust
 from perennial.drift.multivariate import MultivariateChange
 from perennial.drift.report import TableTest
 from perennial.drift.together import sum_of_squares_p, typical_shift
@@ -30,7 +30,7 @@ def compare_tables(
     tests.append(_classifier(multivariate, policy))
     shares = (TOGETHER, CORRELATIONS, CLASSIFIER)
     spent = sum(share for share, test in zip(shares, tests, strict=True) if test is not None)
-    return tuple(test for test in tests if test is not None), 1 - spent
+    return tuple(test for test in tests if test is not None), 1 - spent - RESERVE
 
 
 def _together(
