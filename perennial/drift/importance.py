@@ -26,6 +26,7 @@ from perennial.columns import Floats
 
 MIN_NDCG = 0.90
 _DRAWS = 999
+_TAILS = 3  # degrees of freedom: a few rows that are badly missed carry most of a loss
 _BATCH = 20_000  # rows that the model answers at a time
 
 
@@ -100,12 +101,19 @@ def permutation_importances(
         answered = score(pd.concat(asked, ignore_index=True)).reshape(len(some), rows)
         for (name, _), one in zip(some, answered, strict=True):
             losses[name].append(base - one)
-    per_row = {name: np.mean(found, axis=0) for name, found in losses.items()}
     return Importances(
-        {name: float(loss.mean()) for name, loss in per_row.items()},
-        {name: float(loss.std() / np.sqrt(max(1, rows - 1))) for name, loss in per_row.items()},
+        {name: float(np.mean(found)) for name, found in losses.items()},
+        {name: _error(np.stack(found)) for name, found in losses.items()},
         rows,
     )
+
+
+def _error(losses: Floats) -> float:
+    """Standard error of the mean of losses (repeats, rows): rows vary, and so do shuffles."""
+    repeats, rows = losses.shape
+    over_rows = float(losses.mean(axis=0).var()) / max(1, rows - 1)
+    over_shuffles = float(losses.mean(axis=1).var(ddof=1)) / repeats if repeats > 1 else 0.0
+    return float(np.sqrt(over_rows + over_shuffles))
 
 
 def ndcg(baseline: Floats, now: Floats) -> float:
@@ -144,8 +152,8 @@ def compare_importances(
     random = np.random.default_rng(seed)
     lower = 0
     for noise, more in zip(
-        random.standard_normal((_DRAWS, len(names))),
-        random.standard_normal((_DRAWS, len(names))),
+        random.standard_t(_TAILS, (_DRAWS, len(names))),
+        random.standard_t(_TAILS, (_DRAWS, len(names))),
         strict=True,
     ):
         lower += ndcg(mean + first * noise, mean + second * more) <= found + 1e-12
