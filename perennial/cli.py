@@ -1,4 +1,4 @@
-"""`perennial`: run, status, versions, rollback, approve, reject. Works on AWS and on the embedded AWS alike.
+"""`perennial`: run, watch, change and report on the models of a stack, on AWS and on the embedded AWS alike.
 
 Which account, region and endpoint is a matter of the usual AWS environment variables and profiles.
 """
@@ -10,6 +10,7 @@ import os
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -20,12 +21,18 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from perennial.aws import history
+from perennial.aws import facts, history
 from perennial.aws.clients import client, naming_outages
 from perennial.aws.wiring import Services, Settings
 from perennial.cli_init import init
 from perennial.config import load_model
-from perennial.errors import ApprovalRefused, CallbackExpired, PerennialError, VersionNotFound
+from perennial.errors import (
+    ApprovalRefused,
+    CallbackExpired,
+    InvalidRequest,
+    PerennialError,
+    VersionNotFound,
+)
 
 app = typer.Typer(
     help="Keep a deployed scikit-learn model alive on AWS.",
@@ -122,6 +129,34 @@ def versions(model: Model, stack: Stack = "perennial") -> None:
             record.run,
         )
     console.print(table)
+
+
+@app.command()
+def report(
+    model: Model,
+    out: Annotated[Path, typer.Option(help="Where the page is written.")] = Path("report.html"),
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many of the last runs to show.")] = 10,
+    stack: Stack = "perennial",
+) -> None:
+    """Write one self-contained page about the last runs: paths, drift, scores, versions."""
+    from perennial.report.page import render
+
+    services, config = _services(stack), load_model(model)
+    ended = [entry for entry in services.ledger.runs(model, limit) if "outcome" in entry]
+    runs = [
+        facts.run_view(
+            services, entry["run"], name=entry["run"], title=entry.get("trigger_reason", entry["run"])
+        )
+        for entry in reversed(ended)
+    ]
+    if not runs:
+        raise InvalidRequest(f"model {model} has no run that has ended: there is nothing to show yet")
+    where = f"AWS, {client('stepfunctions').meta.region_name}"
+    story = facts.story_view(
+        services, config, runs, title=f"Perennial: {model}", engine=where, now=datetime.now(UTC)
+    )
+    out.write_text(render(story), encoding="utf-8")
+    console.print(f"{len(runs)} runs of {model} in {out}", markup=False)
 
 
 @app.command()

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from perennial.aws import facts
-from perennial.aws.clients import client
 from perennial.config import load_model
 from perennial.contracts import Outcome
 from perennial.report.page import render
@@ -52,17 +51,9 @@ def _entered(stack: DeployedStack, step: Step, tell: Callable[[str], None]) -> C
 
 def tell(stack: DeployedStack, runs: Sequence[RunView], engine: str) -> StoryView:
     """Everything the page shows."""
-    machine = client("stepfunctions").describe_state_machine(stateMachineArn=stack.services.workflow.arn)
-    return StoryView(
-        title=f"Perennial: the story of {stack.model}",
-        model=stack.model,
-        generated_at=datetime.now(UTC),
-        stack=stack.name,
-        engine=engine,
-        definition=json.loads(machine["definition"]),
-        runs=tuple(runs),
-        versions=facts.version_views(stack.services, load_model(stack.model), runs),
-        events=facts.event_views(runs),
+    title = f"Perennial: the story of {stack.model}"
+    return facts.story_view(
+        stack.services, load_model(stack.model), runs, title=title, engine=engine, now=datetime.now(UTC)
     )
 
 

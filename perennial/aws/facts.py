@@ -1,5 +1,6 @@
 """What happened, gathered for the report from where it lies: ledger, history, documents, registry."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
@@ -21,6 +22,7 @@ from perennial.report.views import (
     Interval,
     RunView,
     StateView,
+    StoryView,
     VersionView,
 )
 
@@ -59,6 +61,30 @@ def run_view(
         )
         if evaluation
         else None,
+    )
+
+
+def story_view(
+    services: Services,
+    config: ModelConfig,
+    runs: Sequence[RunView],
+    *,
+    title: str,
+    engine: str,
+    now: datetime,
+) -> StoryView:
+    """What the report shows of these runs, with the model's versions and the workflow as deployed."""
+    machine = client("stepfunctions").describe_state_machine(stateMachineArn=services.workflow.arn)
+    return StoryView(
+        title=title,
+        model=config.name,
+        generated_at=now,
+        stack=services.settings.stack,
+        engine=engine,
+        definition=json.loads(machine["definition"]),
+        runs=tuple(runs),
+        versions=version_views(services, config, runs),
+        events=event_views(runs),
     )
 
 

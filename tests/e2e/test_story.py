@@ -5,10 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from perennial.aws.clients import client
 from perennial.contracts import Outcome
@@ -16,7 +16,7 @@ from perennial.report.views import RunView
 from scenarios.play import differences, play, tell, write
 from scenarios.story import STORY
 from tests.e2e.models import INVALID, MODELS
-from tests.e2e.support import Deployment, Model, until
+from tests.e2e.support import Command, Deployment, Model, until
 
 
 @dataclass(frozen=True)
@@ -164,3 +164,13 @@ def test_schedule_looked_at_every_model_in_a_run_of_its_own(stack: Deployment, p
 
     expected = {name: "FAILED" if name in INVALID else "SUCCEEDED" for name in ["iris", *MODELS]}
     assert statuses == expected
+
+
+def test_report_of_the_command_line_shows_the_same_runs(
+    stack: Deployment, played: Played, command: Command, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    assert command("report", "--model", "iris", "--limit", "50", "--out", str(page)) == 0
+    shown = page.read_text(encoding="utf-8")
+    for run in played.runs:
+        assert run.run in shown
