@@ -34,7 +34,8 @@ class Bins:
     """At most 255 ascending edges; bin i holds the values x with edges[i-1] < x <= edges[i].
 
     >>> bins = Bins(np.array([1.0, 2.0]))
-    >>> bins.count(np.array([0.5, 1.0, 1.5, np.inf, np.nan]), Scratch(), nans=1).tolist()
+    >>> with np.errstate(invalid="ignore"):
+    ...     bins.count(np.array([0.5, 1.0, 1.5, np.inf, np.nan]), Scratch(), nans=1).tolist()
     [2, 1, 1]
     """
 
@@ -63,12 +64,13 @@ class Bins:
         return found
 
     def _cells_of(self, values: Floats, scratch: Scratch) -> NDArray[np.intp]:
-        """Cell 0 lies below all edges (NaN falls there too), the last one above them."""
+        """Cell 0 lies below all edges, the last one above them. NaN and what is far below become the smallest
+        integer, or 0, by the processor; a take that clips makes cell 0 of every negative one.
+        """
         scaled = np.subtract(values, self.edges[0], out=scratch.floats[: values.size])
         np.multiply(scaled, self._scale, out=scaled)
         np.add(scaled, 1.0, out=scaled)
-        np.fmax(scaled, 0.0, out=scaled)
-        np.fmin(scaled, self._last, out=scaled)
+        np.minimum(scaled, self._last, out=scaled)
         cells = scratch.cells[: values.size]
         np.copyto(cells, scaled, casting="unsafe")
         return cells

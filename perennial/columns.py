@@ -87,6 +87,13 @@ def as_numbers(values: Any) -> Floats:
         ) from error
 
 
+def counted_levels(counted: pa.StructArray) -> tuple[dict[str, int], int]:
+    """The same of what pyarrow has counted (`value_counts` of strings)."""
+    counts = dict(zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True))
+    missing = counts.pop(None, 0)
+    return counts, missing
+
+
 def count_levels(values: Any) -> tuple[dict[str, int], int]:
     """How often each level occurs, in order of first count, and how many values are missing.
 

@@ -16,7 +16,7 @@ from perennial.column_profiles import (
     most_frequent,
     with_arrays,
 )
-from perennial.columns import Kind, arrow_bytes, as_arrow_strings, count_levels, utf8_pieces
+from perennial.columns import Kind, arrow_bytes, as_arrow_strings, count_levels, counted_levels, utf8_pieces
 from perennial.sketch import Distinct
 
 if TYPE_CHECKING:
@@ -53,12 +53,14 @@ class LevelCounts:
     def add(self, values: Any) -> None:
         """Values that follow."""
         strings = as_arrow_strings(values)
-        if strings is not None and self._kind == "category":
+        if strings is None:
+            found, nulls = count_levels(values)
+        else:
             counted = strings.value_counts()
             if len(counted) > _FEW:
                 self._add_many(counted.field(0), counted.field(1))
                 return
-        found, nulls = count_levels(values)
+            found, nulls = counted_levels(counted)
         self._nulls += nulls
         self._count += sum(found.values())
         for level, times in found.items():

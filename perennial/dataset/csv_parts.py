@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from perennial.config import FileFormat
-from perennial.dataset.streams import Source, whole_records
+from perennial.dataset.streams import Source, Text, whole_records
 from perennial.errors import EmptyObject, UnreadableFile
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 BLOCK_BYTES = 32 * 1024 * 1024
+_HEAD_BYTES = 256 * 1024
 _DELIMITERS = ",;\t|"
 _NULLS = ("", "NA", "na", "NaN", "nan", "NULL", "Null", "null", "None", "none")
 _FAILED = re.compile(r"CSV column #(\d+)")
@@ -39,21 +40,16 @@ class CsvParts:
         self._rows = 1  # the header
 
     def __iter__(self) -> Iterator[pa.Table]:
-        blocks = self._source.blocks()
-        head, delimiter = self._header(blocks)
-        if len(set(self.names)) < len(self.names):
-            return  # refused by who reads `names`
-        parse = _parser(delimiter, self._source.format)
-        columns = self._types()
-
-        def rest() -> Iterator[bytes]:
-            yield head
-            yield from blocks
-
-        for block in whole_records(rest(), BLOCK_BYTES, self._source.format.quote.encode()):
-            table = parse(block, self.names, columns)
-            self._rows += table.num_rows
-            yield table
+        with self._source.text() as text:
+            head, delimiter = self._header(text)
+            if len(set(self.names)) < len(self.names):
+                return  # refused by who reads `names`
+            parse = _parser(delimiter, self._source.format)
+            columns = self._types()
+            for block in whole_records(text.fill, head, BLOCK_BYTES, self._source.format.quote.encode()):
+                table = parse(block, self.names, columns)
+                self._rows += table.num_rows
+                yield table
 
     def place(self, message: str) -> str:
         """What pyarrow says of a block, with the number that the row has in the file."""
@@ -68,11 +64,12 @@ class CsvParts:
             return dict.fromkeys(self.names, False)
         return {name: self._wanted[name] for name in self.names if name in self._wanted}
 
-    def _header(self, blocks: Iterator[bytes]) -> tuple[bytes, str]:
-        """Sets `names`; returns what follows the header in the blocks read so far, and the delimiter."""
+    def _header(self, stream: Text) -> tuple[bytes, str]:
+        """Sets `names`; returns what follows the header in the bytes read so far, and the delimiter."""
         text, line, end = b"", b"", 0
-        for block in blocks:
-            text += block
+        piece = bytearray(_HEAD_BYTES)
+        while count := stream.fill(memoryview(piece)):
+            text += piece[:count]
             line, end = _first_line(text, self._source.format.quote.encode())
             if end < len(text) or len(text) > BLOCK_BYTES:
                 break

@@ -39,12 +39,14 @@ class JsonParts:
 
     def __iter__(self) -> Iterator[pa.Table]:
         some = False
-        for block in whole_records(self._source.blocks(), BLOCK_BYTES, quote=None):
-            table = self._parse(bytes(block))
-            self._line += bytes(block).count(b"\n")
-            if table is not None:
-                some = True
-                yield table
+        with self._source.text() as text:
+            for view in whole_records(text.fill, b"", BLOCK_BYTES, quote=None):
+                block = bytes(view)
+                table = self._parse(block)
+                self._line += block.count(b"\n")
+                if table is not None:
+                    some = True
+                    yield table
         if not some:
             raise EmptyObject("it holds no rows: expected JSON Lines with at least one row")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -70,36 +70,63 @@ class Source:
             while block := self._read(stream):
                 yield block
 
-    def blocks(self) -> Iterator[bytes]:
-        """The text in UTF-8 without a byte order mark, in blocks of a few megabytes.
-
-        Raises UnreadableFile where the bytes are not of their encoding, BatchTooLarge.
-        """
+    @contextmanager
+    def text(self) -> Iterator[Text]:
+        """The decompressed text."""
         with self.open() as stream:
-            block = self._read(stream)
-            encoding, mark = _encoding(block, self.format)
-            block = block[len(mark) :]
-            if encoding == "utf-8":  # checked where it is parsed
-                while block:
-                    yield block
-                    block = self._read(stream)
-                return
-            decoder = codecs.getincrementaldecoder(encoding)()
-            while block:
-                yield self._decoded(decoder, block, encoding, final=False)
-                block = self._read(stream)
-            yield self._decoded(decoder, b"", encoding, final=True)
+            yield Text(self, stream)
 
     def _read(self, stream: Any) -> bytes:
         block = bytes(stream.read(_CHUNK))
         self.budget.take(len(block))
         return block
 
-    def _decoded(self, decoder: Any, block: bytes, encoding: str, *, final: bool) -> bytes:
+
+class Text:
+    """A stream of text in UTF-8 without a byte order mark; ends of lines as they are."""
+
+    def __init__(self, source: Source, stream: Any) -> None:
+        self._budget, self._stream = source.budget, stream
+        block = self._next()
+        self._encoding, mark = _encoding(block, source.format)
+        self._decoder: codecs.IncrementalDecoder | None = None
+        self._ready = block[len(mark) :]
+        if self._encoding != "utf-8":  # which is checked where it is parsed
+            self._decoder = codecs.getincrementaldecoder(self._encoding)()
+            self._ready = self._decoded(self._ready)
+
+    def fill(self, view: memoryview) -> int:
+        """Write the next bytes into the view and return how many; 0 at the end.
+
+        Raises UnreadableFile where the bytes are not of their encoding, BatchTooLarge.
+        """
+        while self._decoder is not None and not self._ready:
+            block = self._next()
+            self._ready = self._decoded(block)
+            if not block:
+                self._decoder = None
+                self._stream = None
+        if self._ready or self._stream is None:
+            count = min(len(view), len(self._ready))
+            view[:count] = self._ready[:count]
+            self._ready = self._ready[count:]
+            return count
+        count = int(self._stream.readinto(view))
+        self._budget.take(count)
+        return count
+
+    def _next(self) -> bytes:
+        block = bytes(self._stream.read(_CHUNK))
+        self._budget.take(len(block))
+        return block
+
+    def _decoded(self, block: bytes) -> bytes:
+        assert self._decoder is not None  # noqa: S101 - for the type checker
         try:
-            return bytes(decoder.decode(block, final).encode("utf-8"))
+            return self._decoder.decode(block, final=not block).encode("utf-8")
         except UnicodeError as error:
-            raise UnreadableFile(f"it is not {encoding} text: {error.reason}") from error  # type: ignore[attr-defined]
+            reason = getattr(error, "reason", str(error))
+            raise UnreadableFile(f"it is not {self._encoding} text: {reason}") from error
 
 
 def promise(name: str) -> tuple[str, str | None]:
@@ -124,23 +151,21 @@ def _encoding(block: bytes, declared: FileFormat) -> tuple[str, bytes]:
     return codecs.lookup(declared.encoding).name, b""
 
 
-def whole_records(blocks: Iterator[bytes], size: int, quote: bytes | None) -> Iterator[memoryview]:
+def whole_records(
+    fill: Callable[[memoryview], int], head: bytes, size: int, quote: bytes | None
+) -> Iterator[memoryview]:
     """Blocks of about `size` bytes that end where a record ends: at a line's end outside of quotes. They
     share their memory: each is valid until the next is asked for.
 
-    `quote` None: a line is a record. Raises UnreadableFile where a record is longer than four blocks.
+    The text is `head` and what `fill` writes (see `Text.fill`). `quote` None: a line is a record. Raises
+    UnreadableFile where a record is longer than four blocks.
     """
-    buffer = bytearray(size + 2 * _CHUNK)
-    filled = 0
-    for block in blocks:
-        if filled + len(block) > len(buffer):
-            buffer = buffer + bytes(size + len(block))
-        buffer[filled : filled + len(block)] = block
-        filled += len(block)
-        if filled < size:
-            continue
-        end = _last_end(buffer, filled, quote)
-        if end:
+    buffer = bytearray(max(size, len(head)) + _CHUNK)
+    buffer[: len(head)] = head
+    filled = len(head)
+    while count := fill(memoryview(buffer)[filled:]):
+        filled += count
+        if filled >= size and (end := _last_end(buffer, filled, quote)):
             yield memoryview(buffer)[:end]
             rest = buffer[end:filled]
             buffer[: len(rest)] = rest
@@ -150,6 +175,8 @@ def whole_records(blocks: Iterator[bytes], size: int, quote: bytes | None) -> It
                 f"a record is longer than {4 * size // 1024**2} MB: "
                 "expected rows that end, and quotes that close"
             )
+        if filled == len(buffer):
+            buffer = buffer + bytes(size)
     if filled:
         yield memoryview(buffer)[:filled]
 

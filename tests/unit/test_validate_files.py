@@ -379,9 +379,13 @@ def test_whatever_comes_only_named_errors(tmp_path: Path, suffix: str, body: byt
 def test_blocks_end_where_records_end(fields: list[str], size: int, cut: int) -> None:
     quoted = ['"' + field.replace('"', '""') + '"' for field in fields]
     text = "".join(f"{field},1\n" for field in quoted).encode()
-    pieces = (text[i : i + cut] for i in range(0, len(text), cut))
+    stream = io.BytesIO(text[cut:])
+
+    def fill(view: memoryview) -> int:
+        return stream.readinto(view[: 1 + cut // 2])
+
     try:
-        blocks = [bytes(block) for block in whole_records(pieces, size, b'"')]
+        blocks = [bytes(block) for block in whole_records(fill, text[:cut], size, b'"')]
     except UnreadableFile:
         assert max(map(len, quoted)) + 3 > size
         return
