@@ -27,7 +27,11 @@ def _measured() -> set[str]:
     named = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
     states = json.loads((ROOT / "statemachine" / "retraining.asl.json").read_text(encoding="utf-8"))["States"]
     outcomes = re.findall(r"'([A-Z]\w+)'", json.dumps(states["Count Outcome"]))
-    return {str(name) for name in named} | {f"Runs{name}" for name in outcomes if name != "Runs"}
+    verdict = (ROOT / "perennial" / "drift" / "verdict.py").read_text(encoding="utf-8")
+    told = re.findall(r"^    metrics \|?= .*", verdict, re.MULTILINE)
+    judged = {name for line in told for name in re.findall(r'"(\w+)":', line)}
+    assert judged
+    return {str(name) for name in named} | judged | {f"Runs{name}" for name in outcomes if name != "Runs"}
 
 
 @pytest.mark.parametrize("metric", sorted(_measured()))
