@@ -98,10 +98,10 @@ def _power_tables(quick: bool) -> Iterable[str]:
     yield "## Power at equal false-alarm rate\n"
     yield (
         f"{REFERENCE_ROWS:,} reference rows, 15 numbers and 5 categories. Share of {many} repetitions "
-        f"(NannyML and whylogs {few}) in which the tool's score exceeds what it exceeds in {RATE:.0%} of as many "
-        "repetitions without drift at the same number of rows. `drifted` is Perennial's full verdict at its "
-        "defaults (1 % per check, and material), not recalibrated. Bold: the best; a peer's figure is bold "
-        "only where it beats Perennial's. alibi-detect's MMD needs PyTorch, TensorFlow or KeOps and is left out.\n"
+        f"(NannyML and whylogs {few}) in which the tool's score exceeds what it exceeds in {RATE:.0%} of "
+        "as many repetitions without drift at the same number of rows. `drifted` is Perennial's full verdict "
+        "at its defaults (1 % per check, and material), not recalibrated. Bold: the best; a peer's figure is "
+        "bold only where it beats Perennial's. alibi-detect's MMD needs PyTorch, TensorFlow or KeOps: left out.\n"
     )
     limits = {(tool, case.rows): _limit(found[tool][case]["scores"]) for tool in shown for case in calm}
     rows, losses = [], []
@@ -151,9 +151,9 @@ def _life_tables(quick: bool) -> Iterable[str]:
     yield "## Slow drift: batches until the first alarm\n"
     yield (
         "20 normal columns; in some the mean moves by 0.02 standard deviations more with every batch. "
-        f"Median of {count} lives. The two columns on the left hold a false-alarm rate of 1 % over the whole life; a "
-        "test of single batches at 1 % per check does not (see below), and at 1 % over the life it takes "
-        "longer. Perennial's verdict with a state is the earlier of the first and the third.\n"
+        f"Median of {count} lives. The two columns on the left hold a false-alarm rate of 1 % over the whole "
+        "life; a test of single batches at 1 % per check does not (see below), and at 1 % over the life it "
+        "takes longer. Perennial's verdict with a state is the earlier of the first and the third.\n"
     )
     tools = ("accumulated", "scipy_life", "perennial", "scipy_check")
     head = (

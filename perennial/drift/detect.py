@@ -21,6 +21,8 @@ from perennial.drift.words import performance_words, ranked_reasons, summarise, 
 from perennial.errors import MissingColumn, ProfileMismatch
 from perennial.profile import ColumnProfile, NumberColumn, Profile
 
+_EFFECT_SURE = 0.05  # beside a significant test of ranks, this much certainty about the means is enough
+
 
 def detect_drift(  # noqa: PLR0913
     reference: Any,
@@ -152,7 +154,8 @@ def _verdict(
     judged = []
     for test in found.tests:
         corrected = min(1.0, test.weighted_p * factor)
-        material = test.effect * limits.weight >= limits.least and test.p_value <= limits.noise
+        sure = test.p_value <= limits.noise and test.effect_p <= _EFFECT_SURE
+        material = sure and test.effect * limits.weight >= limits.least
         judged.append((test, corrected, corrected < limits.alpha, material))
     judged.sort(key=lambda item: (not (item[2] and item[3]), not item[2], -item[0].effect))
     drifted = [test for test, _, significant, material in judged if significant and material]

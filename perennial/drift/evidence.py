@@ -21,7 +21,8 @@ class ColumnTest:
     """One test of one column.
 
     `weight`: its share of the column's error rate. `effect`: in standard deviations of a normal shift, free
-    of sampling noise. `words`: what was seen, without the verdict.
+    of sampling noise; `effect_p`: the chance of as large an effect without any drift, where that is not the
+    p-value's own (a test of ranks, an effect on means). `words`: what was seen, without the verdict.
     """
 
     name: TestName
@@ -29,6 +30,7 @@ class ColumnTest:
     weight: float
     effect: float
     words: str
+    effect_p: float = 0.0
 
     @property
     def weighted_p(self) -> float:

@@ -3,7 +3,7 @@
 from math import log, pi, sqrt
 
 import numpy as np
-from scipy.special import kolmogorov
+from scipy.special import kolmogorov, ndtr
 
 from perennial.columns import Floats
 from perennial.drift.aligned import AlignedNumbers, align, coarse
@@ -47,7 +47,11 @@ def compare_numbers(pairs: Pairs) -> dict[str, ColumnEvidence]:
     stretch_error = np.sqrt(np.maximum(before.kurtosis - 1, 0.1) / 4) * error
     ks_noise = sqrt(pi / 2) * log(2) * error
     apart = without_noise(distance, ks_noise)
-    moved = np.where(before.deviation > 0, without_noise(shift, error), in_deviations(apart))
+    raw = _raw_change(pairs, before.deviation)
+    sure = np.minimum(np.abs(shift), np.abs(raw))  # bins and values agree: no outlier's, no bin edge's doing
+    moved = np.where(before.deviation > 0, without_noise(sure, error), in_deviations(apart))
+    sizes = np.stack([np.abs(shift) / error, np.abs(stretch) / stretch_error], axis=1)
+    effect_p = np.where(before.deviation[:, None] > 0, 2 * ndtr(-sizes), 0.0)
     effects = np.stack([moved, without_noise(stretch, stretch_error), in_deviations(apart) / 2], axis=1)
     p_values = np.stack([location.p_value, scale.p_value, kolmogorov(distance / error)], axis=1)
     statistics = _statistics(numbers, before, shift, stretch, distance)
@@ -56,11 +60,19 @@ def compare_numbers(pairs: Pairs) -> dict[str, ColumnEvidence]:
             pairs[name],
             effects[row],
             p_values[row],
+            (*effect_p[row].tolist(), 0.0),
             {key: float(values[row]) for key, values in statistics.items()},
             location=(float(location.z[row]), float(shift[row]), float(error[row])),
         )
         for row, name in enumerate(numbers.names)
     }
+
+
+def _raw_change(pairs: Pairs, deviation: Floats) -> Floats:
+    """Change of the means of the values themselves, in the same standard deviations as that of the bins."""
+    gaps = np.array([now.mean / 2 - before.mean / 2 for before, now in pairs.values()])
+    with np.errstate(over="ignore"):
+        return np.asarray(2 * gaps / np.where(deviation > 0, deviation, 1.0))
 
 
 def _statistics(
@@ -93,6 +105,7 @@ def _evidence(
     pair: tuple[NumberColumn, NumberColumn],
     effects: Floats,
     p_values: Floats,
+    effect_p: tuple[float, ...],
     statistics: dict[str, float],
     location: tuple[float, float, float],
 ) -> ColumnEvidence:
@@ -106,13 +119,14 @@ def _evidence(
         f"Kolmogorov-Smirnov distance {statistics['ks']:.2f}",
     )
     tests = tuple(
-        ColumnTest(name, float(p), weight, float(effect), said)
-        for name, p, weight, effect, said in zip(
+        ColumnTest(name, float(p), weight, float(effect), said, accident)
+        for name, p, weight, effect, said, accident in zip(
             _TESTS,
             p_values,
             (LOCATION, SCALE, DISTRIBUTION),
             effects,
             words,
+            effect_p,
             strict=True,
         )
     )
