@@ -101,7 +101,7 @@ def _power_tables(quick: bool) -> Iterable[str]:
         f"(NannyML and whylogs {few}) in which the tool's score exceeds what it exceeds in {RATE:.0%} of "
         "as many repetitions without drift at the same number of rows. `drifted` is Perennial's full verdict "
         "at its defaults (1 % per check, and material), not recalibrated. Bold: the best; a peer's figure is "
-        "bold only where it beats Perennial's. alibi-detect's MMD needs PyTorch, TensorFlow or KeOps: left out.\n"
+        "bold only where it beats Perennial's. alibi-detect's MMD needs PyTorch or TensorFlow: left out.\n"
     )
     limits = {(tool, case.rows): _limit(found[tool][case]["scores"]) for tool in shown for case in calm}
     rows, losses = [], []
