@@ -105,8 +105,8 @@ def count_levels(values: Any) -> tuple[dict[str, int], int]:
     pairs: Iterable[tuple[Any, Any]]
     if hasattr(values, "factorize"):  # pandas
         codes, levels = values.factorize()
-        times = np.bincount(codes + 1, minlength=len(levels) + 1).tolist()
-        return _by_level(zip(levels.tolist(), times[1:], strict=True)), times[0]
+        seen = np.bincount(codes + 1, minlength=len(levels) + 1).tolist()
+        return _by_level(zip(levels.tolist(), seen[1:], strict=True)), int(seen[0])
     missing = _missing_count(values)
     if is_arrow(values):
         counted = values.value_counts()
