@@ -57,6 +57,6 @@ def _download(bucket: Bucket, scratch: Path, numbered: tuple[int, StoredObject])
 
 
 def _read(path: Path, key: str, config: ModelConfig) -> pd.DataFrame:
-    table = clean(read_table(path, key), config).table
+    table = clean(read_table(path, key, config.format), config).table
     path.unlink()
     return to_frame(table, config)
