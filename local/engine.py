@@ -16,6 +16,7 @@ from local.process import Background
 
 ROOT = Path(__file__).resolve().parents[1]
 DIRECTORY = ROOT / ".perennial" / "engine"
+UNPACKED = ROOT / ".perennial" / "cache" / "unpacked"  # layers by their digest, for every engine alike
 REGION = "us-east-1"
 _PYTHON = ROOT / ".engine" / "bin" / "python"
 _READY_WITHIN = 30.0  # seconds
@@ -144,7 +145,7 @@ class Engine:
             "AWS_SECRET_ACCESS_KEY": "test",
             "DOCKER_HOST": "unix:///nonexistent",
             "PERENNIAL_URL": url,
-            "PERENNIAL_UNPACKED": str(self.directory / "unpacked"),
+            "PERENNIAL_UNPACKED": str(UNPACKED),
             "PERENNIAL_WITHOUT": ",".join(self._without),
             **self._settings,
         }
