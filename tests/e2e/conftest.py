@@ -44,9 +44,10 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
 
 @pytest.fixture
 def stack(deployment: Deployment) -> Iterator[Deployment]:
-    """The deployed stack; after the test nothing runs and nothing is held."""
+    """The deployed stack; after the test nothing runs, nothing is held, and every run has its outcome."""
     yield deployment
     until(deployment.at_rest, "nothing runs, no lock is held")
+    assert deployment.unrecorded() == set()
 
 
 @pytest.fixture

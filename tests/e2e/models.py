@@ -49,6 +49,8 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     "killed": {"estimator": _STEADY},
     "stopped": {"estimator": _SLOW},
     "approved": {"approval": "always"},
+    # test_command
+    "asked": {"estimator": {"class": "sklearn.tree.DecisionTreeClassifier", "params": {"max_dept": 3}}},
 }
 
 INVALID = ("foreign",)

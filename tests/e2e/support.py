@@ -193,6 +193,13 @@ class Deployment:
         ]
         return found
 
+    def unrecorded(self) -> set[str]:
+        """Runs without an outcome in the ledger."""
+        entries = self.services.table.scan(FilterExpression=Attr("sk").eq("run") & Attr("outcome").exists())
+        return {execution["name"] for execution in self.executions()} - {
+            entry["run"] for entry in entries["Items"]
+        }
+
     def at_rest(self) -> bool:
         """Does nothing run and is nothing held?"""
         return not (self.executions("RUNNING") or living_instances() or self.locks())

@@ -52,6 +52,7 @@ class TestDelivery:
 
     def test_batch_that_finds_the_model_busy_gets_a_run_of_its_own(self, stack: Deployment) -> None:
         model = stack.model("crowded")
+        before = model.runs()
         first = model.started(lambda: model.upload_frame("first.csv", iris.first_season()))
         model.when_in(first, "Train On EC2")
 
@@ -61,7 +62,7 @@ class TestDelivery:
         assert second["outcome"] == "skipped"
         assert second["reason"].startswith(f"run {first} is at work on crowded")
         assert model.follow(first)["outcome"] == "promoted"
-        follow_up = until(lambda: model.runs() - {first, second["run"]}, "the run that follows")
+        follow_up = until(lambda: model.runs() - before - {first, second["run"]}, "a run of its own")
         entry = model.follow(follow_up.pop())
 
         assert entry["trigger_reason"] == f"a batch arrived during run {first}"
