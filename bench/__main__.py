@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from bench import drift_speed, functions
+from bench import drift_speed, functions, story
 
 
 def main() -> None:
@@ -11,6 +11,7 @@ def main() -> None:
     console.print(functions.table())
     for table in drift_speed.tables():
         console.print(table)
+    console.print(story.table())
 
 
 if __name__ == "__main__":

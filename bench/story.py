@@ -1,0 +1,213 @@
+"""The story of `make run`, played once: how long it takes, how long it idles, and what all of it weighs.
+
+Idle is a time in which engine, workers, EC2 host and instances together use less than a quarter of a core:
+nobody works, so somebody waits. Memory is the proportional set size (Pss) of all these processes and of the
+one that plays: what is shared is counted once. Both are sampled from /proc.
+https://docs.kernel.org/filesystems/proc.html
+"""
+
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from rich.table import Table
+
+from local.deploy import STACK, build, deploy
+from local.engine import Engine
+from local.session import Session
+from perennial.aws import clients
+from perennial.contracts import Outcome
+from perennial.report.views import RunView
+from scenarios.play import differences, play
+from scenarios.stack import DeployedStack
+from scenarios.story import STORY
+
+STORY_LIMIT = 90.0  # seconds
+IDLE_LIMIT = 5.0  # seconds
+MEMORY_LIMIT = 2048.0  # MB
+BUSY = 0.25  # of a core; answering the questions of the process that plays takes less
+INTERVAL = 0.2  # seconds between two looks at the CPU time
+WEIGH_EVERY = 3  # looks; asking for Pss costs milliseconds a process
+MEGABYTE = 1024 * 1024
+_TICK = os.sysconf("SC_CLK_TCK")
+
+
+class Sampler:
+    """Watches every process whose environment or command names a directory, from a thread of its own."""
+
+    def __init__(self, directory: Path) -> None:
+        self.peak = 0  # bytes
+        self.idle = 0.0  # seconds, the longest stretch
+        self.idle_until = datetime.now(UTC)
+        self._since = time.monotonic()  # the last time that something worked
+        self._mark = str(directory).encode()
+        self._ours: dict[str, bool] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def forget_idle(self) -> None:
+        """Begin anew to look for the longest stretch."""
+        self._since = time.monotonic()
+        self.idle = 0.0
+
+    def _watch(self) -> None:
+        looks, at = 0, time.monotonic()
+        before = self._cpu()
+        while not self._stop.wait(INTERVAL):
+            used, now = self._cpu(), time.monotonic()
+            # a process that ended takes its time along: what is left then may be less than before
+            if abs(sum(used.values()) - sum(before.get(name, 0.0) for name in used)) >= BUSY * (now - at):
+                self._since = now
+            if now - self._since > self.idle:
+                self.idle, self.idle_until = now - self._since, datetime.now(UTC)
+            before, at, looks = used, now, looks + 1
+            if looks % WEIGH_EVERY == 0:
+                self.peak = max(self.peak, sum(map(pss, [*used, str(os.getpid())])))
+
+    def _cpu(self) -> dict[str, float]:
+        """Seconds of CPU time that each of our processes has used."""
+        found = {}
+        numbers = [process.name for process in Path("/proc").glob("[0-9]*")]
+        self._ours = {name: self._ours.get(name) or self._named(name) for name in numbers}
+        for name in (name for name, ours in self._ours.items() if ours):
+            with suppress(OSError):
+                times = Path("/proc", name, "stat").read_text().rpartition(")")[2].split()[11:13]
+                found[name] = sum(map(int, times)) / _TICK
+        return found
+
+    def _named(self, name: str) -> bool:
+        try:
+            texts = [Path("/proc", name, file).read_bytes() for file in ("environ", "cmdline")]
+        except OSError:  # gone meanwhile, or of somebody else
+            return False
+        return any(self._mark in text for text in texts)
+
+
+def pss(process: str) -> int:
+    """The proportional set size of a process in bytes; 0 where it has ended."""
+    with suppress(OSError):
+        for line in Path("/proc", process, "smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
+@dataclass
+class Measured:
+    """What one telling of the story took."""
+
+    build: float
+    deploy: float
+    story: float
+    idle: float
+    idle_until: datetime
+    megabytes: float
+    runs: list[RunView]
+
+    @property
+    def longest(self) -> tuple[str, float]:
+        """The state in which a run stayed longest without leaving it, and for how many seconds."""
+        states = [state for run in self.runs for state in run.states]
+        slowest = max(states, key=lambda state: state.seconds / state.visits)
+        return slowest.name, slowest.seconds / slowest.visits
+
+    @property
+    def idle_after(self) -> str:
+        """The run and its state that had been entered last when the longest idle wait ended."""
+        entered = [(state.entered, f"{run.name}, {state.name}") for run in self.runs for state in run.states]
+        before = [pair for pair in entered if pair[0] <= self.idle_until]
+        return max(before)[1] if before else "before the first run"
+
+
+def measure() -> Measured:
+    """Build, deploy to an engine of its own and play. Raises RuntimeError where a run ends otherwise."""
+    started = time.monotonic()
+    build()
+    built = time.monotonic()
+    with (
+        tempfile.TemporaryDirectory(prefix="perennial-bench-") as scratch,
+        Session(Engine(Path(scratch), auth=True)) as session,
+        Sampler(session.engine.directory) as sampler,
+    ):
+        deploy(session.engine)
+        deployed = time.monotonic()
+        sampler.forget_idle()
+        with _environment(session.engine):
+            stack = DeployedStack(STACK, "iris")
+            runs = [play(stack, step, _Silent()) for step in STORY]
+        told = time.monotonic()
+    if wrong := differences(runs, STORY):
+        raise RuntimeError("; ".join(wrong))
+    return Measured(
+        build=built - started,
+        deploy=deployed - built,
+        story=told - deployed,
+        idle=sampler.idle,
+        idle_until=sampler.idle_until,
+        megabytes=sampler.peak / MEGABYTE,
+        runs=runs,
+    )
+
+
+class _Silent:
+    """Nobody watches."""
+
+    def state(self, name: str) -> None:
+        """Say nothing."""
+
+    def done(self, outcome: Outcome, reason: str, expected: Outcome | None = None) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def _environment(engine: Engine) -> Iterator[None]:
+    """This process speaks to the engine."""
+    before = dict(os.environ)
+    os.environ.update(engine.environment())
+    clients.client.cache_clear()
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+        clients.client.cache_clear()
+
+
+def table() -> Table:
+    """One row a measure, with its limit where it has one."""
+    measured = measure()
+    state, stayed = measured.longest
+    result = Table(title=f"The story: {len(measured.runs)} runs", title_justify="left")
+    result.add_column("measure")
+    for heading in ("came", "limit"):
+        result.add_column(heading, justify="right")
+    result.add_row("build", f"{measured.build:.1f} s", "")
+    result.add_row("start and deploy", f"{measured.deploy:.1f} s", "")
+    result.add_row("the story itself", *_held(measured.story, STORY_LIMIT, "s"))
+    result.add_row(f"longest idle wait ({measured.idle_after})", *_held(measured.idle, IDLE_LIMIT, "s"))
+    result.add_row(f"longest stay in a state ({state})", f"{stayed:.1f} s", "")
+    result.add_row("peak memory of all processes", *_held(measured.megabytes, MEMORY_LIMIT, "MB"))
+    return result
+
+
+def _held(value: float, limit: float, unit: str) -> tuple[str, str]:
+    style = "green" if value < limit else "bold red"
+    return f"[{style}]{value:.1f} {unit}[/]", f"{limit:.0f} {unit}"
