@@ -33,7 +33,8 @@ CHECK = [*FIRST, "Validate Data", "Data Valid?"]
 DECIDE = [*CHECK, "Accept Batch", "Compute Drift", "Decide", "Retrain?"]
 TRAIN = [*DECIDE, "Train On EC2", "Evaluate Challenger", "Challenger Better?"]
 WATCH = ["Read Alarms", "Champion Healthy?"]
-BAKE = [*TRAIN, "Approval Needed?", "Promote Challenger", *(["Bake", *WATCH] * 4)]
+PROMOTE = [*TRAIN, "Approval Needed?", "Promote Challenger"]
+BAKE = [*PROMOTE, *(["Bake", *WATCH] * 4)]
 CLOSE = [
     "Record Outcome",
     "Release Lock",
@@ -173,7 +174,7 @@ _PLAN: list[Plan] = [
     ("mislabelled-batch", "A mislabelled batch: the challenger is worse", "upload", _ARRIVED + "labels.csv",
      "rejected", 2, 2, 0.9, [*TRAIN, "Reject Challenger", "Batch Suspect?", "Hold Batch", *TOLD]),
     ("bad-promotion", "A promotion that turns bad while it bakes", "upload", _ARRIVED + "bake.csv",
-     "rolled_back", 2, 2, 1.2, [*TRAIN, "Approval Needed?", "Promote Challenger", *(["Bake", *WATCH] * 2), "Roll Back", *TOLD]),
+     "rolled_back", 2, 2, 1.2, [*PROMOTE, *(["Bake", *WATCH] * 2), "Roll Back", *TOLD]),
     ("scheduled", "The nightly schedule", "schedule", "the schedule retraining-iris",
      "skipped", 2, 2, 0.05, [*DECIDE, "Skip", *QUIET]),
     ("alarm", "An alarm on the model's performance", "alarm", "the alarm perennial/retrain/iris/performance",
