@@ -20,6 +20,7 @@ _MODULES = (
     "callbacks",
     "instances",
     "objects",
+    "schedules",
     "roles",
     "machine_role",
 )

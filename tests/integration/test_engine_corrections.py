@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from botocore.exceptions import ClientError
 
 from local.engine import ROOT, Engine, EngineError
 from tests.integration import test_engine_permissions as permissions
-from tests.integration.engine_support import Aws, eventually
+from tests.integration.engine_support import ROLE, Aws, eventually
 
 pytestmark = pytest.mark.integration
 
@@ -422,6 +423,39 @@ def object_version(aws: Aws) -> None:
     assert event["detail"]["object"].get("version-id") == version
 
 
+def _schedule(aws: Aws, name: str, due: datetime) -> Callable[[], list[Any]]:
+    """A schedule that sends its time to a queue; what reads the queue."""
+    queues = aws.client("sqs")
+    url = queues.create_queue(QueueName=name)["QueueUrl"]
+    arn = queues.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    aws.client("scheduler").create_schedule(
+        Name=name,
+        ScheduleExpression=f"at({due:%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target={"Arn": arn, "RoleArn": ROLE, "Input": '{"time": "<aws.scheduler.scheduled-time>"}'},
+    )
+    return lambda: [
+        json.loads(message["Body"]) for message in queues.receive_message(QueueUrl=url).get("Messages", [])
+    ]
+
+
+def punctual_schedules(aws: Aws) -> None:
+    start = datetime.now(UTC).replace(microsecond=0)
+    late = []
+    for number in (2, 5):  # a sweep every ten seconds cannot be in time for both
+        due = start + timedelta(seconds=number)
+        read = _schedule(aws, f"due-{number}", due)
+        eventually(read)
+        late.append((datetime.now(UTC) - due).total_seconds())
+    assert max(late) < 2
+
+
+def scheduled_time(aws: Aws) -> None:
+    due = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+    (told,) = eventually(_schedule(aws, "timed", due))
+    assert told == {"time": f"{due:%Y-%m-%dT%H:%M:%SZ}"}
+
+
 CHECKS: dict[str, Callable[[Aws], None]] = {
     check.__name__: check
     for check in (
@@ -442,6 +476,8 @@ CHECKS: dict[str, Callable[[Aws], None]] = {
         fleet_token,
         state_events,
         object_version,
+        punctual_schedules,
+        scheduled_time,
     )
 }
 
