@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator
 
+import boto3
 import pytest
 
 from local.deploy import STACK, build, deploy
@@ -37,6 +38,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
             patch.setenv(name, value)
         patch.setenv("PERENNIAL_MODELS", str(copied / "models"))
         clients.client.cache_clear()
+        patch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the first credentials that it meets
         yield Deployment(session, copied, STACK, _notifications(), _announcements())
     clients.client.cache_clear()
     shutil.rmtree(scratch)
