@@ -47,8 +47,8 @@ def pool_rare(reference: Any, current: Any, least: float = MIN_EXPECTED) -> tupl
     expected = (reference + current) * (min(n, m) / (n + m))
     order = np.argsort(-expected, kind="stable")
     reference, current, expected = reference[order], current[order], expected[order]
-    common = max(1, int((expected >= least).sum()))
-    groups = common + bool(expected[common:].sum() >= least)
+    common = int((expected >= least).sum())
+    groups = max(1, common + bool(expected[common:].sum() >= least))
     starts = np.arange(groups)
     return np.add.reduceat(reference, starts), np.add.reduceat(current, starts)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
@@ -77,6 +77,7 @@ def test_chi_square_is_pearsons(first: list[int], second: list[int]) -> None:
 
 
 @given(two_counts())
+@example(([0, 1, 5, 2], [0, 3, 1, 4]))  # every level rare: one group
 def test_pooling_loses_no_row_and_leaves_no_rare_level(pair: tuple[list[int], list[int]]) -> None:
     first, second = pool_rare(*pair)
     n, m = sum(pair[0]), sum(pair[1])
