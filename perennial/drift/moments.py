@@ -30,17 +30,18 @@ def spread(counts: Any, places: Any) -> Spread:
     """Moments of binned values; `counts` and `places` of shape (..., bins).
 
     >>> found = spread([1, 2, 1], [0.0, 1.0, 2.0])
-    >>> float(found.mean), round(float(found.deviation), 3), float(found.kurtosis)
+    >>> float(found.mean), round(float(found.deviation), 3), round(float(found.kurtosis), 6)
     (1.0, 0.707, 2.0)
     """
     p, places = shares(counts), np.asarray(places, float)
     mean = (p * places).sum(axis=-1)
-    squared = np.square(places - mean[..., None])
-    variance = (p * squared).sum(axis=-1)
-    fourth = (p * squared * squared).sum(axis=-1)
-    flat = variance <= 0
-    kurtosis = np.where(flat, 3.0, fourth / np.where(flat, 1.0, variance * variance))
-    return Spread(mean, np.sqrt(variance), kurtosis)
+    away = places - mean[..., None]
+    deviation = np.sqrt((p * np.square(away)).sum(axis=-1))
+    flat = deviation <= 0
+    # standardised first: the fourth power of a tiny deviation would vanish
+    standard = away / np.where(flat, 1.0, deviation)[..., None]
+    kurtosis = np.where(flat, 3.0, (p * np.square(np.square(standard))).sum(axis=-1))
+    return Spread(mean, deviation, kurtosis)
 
 
 def drawn_in(counts: Any, places: Any) -> Floats:

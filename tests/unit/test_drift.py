@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sklearn.datasets import load_iris
 
@@ -211,6 +211,7 @@ values = st.lists(st.floats(-1e9, 1e9) | st.just(float("nan")), min_size=1, max_
 
 @settings(deadline=None, max_examples=60)
 @given(values, values, st.integers(0, 10**6))
+@example([0.0, 2.4e-141], [0.0], 0)
 def test_neither_row_order_nor_unit_changes_the_verdict(
     first: list[float], second: list[float], seed: int
 ) -> None:
