@@ -1,0 +1,37 @@
+"""`perennial`: run, watch, change and report on the models of a stack, on AWS and on the embedded AWS alike.
+
+Which account, region and endpoint is a matter of the usual AWS environment variables and profiles.
+"""
+
+import typer
+from botocore.exceptions import BotoCoreError
+from rich.text import Text
+
+from perennial.aws.clients import naming_outages
+from perennial.cli.init import init
+from perennial.cli.report import report
+from perennial.cli.runs import approve, reject, run, status
+from perennial.cli.shared import problems
+from perennial.cli.versions import rollback, versions
+from perennial.errors import PerennialError
+
+app = typer.Typer(
+    help="Keep a deployed scikit-learn model alive on AWS.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for _command in (init, run, status, versions, report, rollback, approve, reject):
+    app.command()(_command)
+
+
+def main() -> None:
+    """The command line; a named error is a sentence and exit code 1, not a traceback."""
+    try:
+        with naming_outages():
+            app()
+    except PerennialError as error:
+        problems.print(Text(type(error).__name__, "red") + Text(f": {error}"))
+        raise SystemExit(1) from error
+    except BotoCoreError as error:  # no credentials, no region: nothing was asked of AWS
+        problems.print(Text("AWS", "red") + Text(f": {error}"))
+        raise SystemExit(1) from error

@@ -1,0 +1,137 @@
+"""`perennial run`, `status`, `approve` and `reject`: runs, from their start to their outcome."""
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from perennial.aws import history
+from perennial.aws.clients import client
+from perennial.aws.wiring import Services
+from perennial.cli.shared import COLOURS, Model, Reason, Run, Stack, coloured, console, services_of, text, who
+from perennial.config import load_model
+from perennial.errors import ApprovalRefused, CallbackExpired
+
+
+def run(
+    model: Model,
+    reason: Reason,
+    force: Annotated[bool, typer.Option(help="Retrain without drift and inside the cooldown.")] = False,
+    detach: Annotated[bool, typer.Option(help="Do not wait for the run to end.")] = False,
+    stack: Stack = "perennial",
+) -> None:
+    """Start a run by hand and follow it."""
+    services = services_of(stack)
+    load_model(model)
+    name = f"on-demand-{model}-{uuid4().hex[:12]}"
+    services.workflow.start(name, {"model": model, "reason": f"{reason} ({who()})", "force": force})
+    console.print(f"run [bold]{name}[/] started")
+    if detach:
+        return
+    try:
+        succeeded = _follow(services, name)
+    except KeyboardInterrupt:
+        console.print(f"the run goes on; perennial status --model {model} shows it")
+        raise typer.Exit(130) from None
+    if not succeeded:
+        raise typer.Exit(1)
+
+
+def status(
+    model: Model,
+    watch: Annotated[bool, typer.Option(help="Keep the table up to date until Ctrl-C.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="How many runs to show.")] = 10,
+    stack: Stack = "perennial",
+) -> None:
+    """What serves, what is going on, and how the last runs ended."""
+    services = services_of(stack)
+    load_model(model)
+    if not watch:
+        console.print(_status(services, model, limit))
+        return
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        Live(_status(services, model, limit), console=console, auto_refresh=False) as live,
+    ):
+        while True:
+            time.sleep(1)
+            live.update(_status(services, model, limit), refresh=True)
+
+
+def approve(run: Run, reason: Reason, stack: Stack = "perennial") -> None:
+    """Let the challenger of a waiting run serve."""
+    services = services_of(stack)
+    answer = {"by": who(), "reason": reason}
+    services.callback(_approval_token(services, run)).succeed(json.dumps(answer))
+    console.print(f"run {run} goes on: its challenger is promoted")
+
+
+def reject(run: Run, reason: Reason, stack: Stack = "perennial") -> None:
+    """Keep the champion: the challenger of a waiting run is rejected."""
+    services = services_of(stack)
+    services.callback(_approval_token(services, run)).fail(ApprovalRefused.__name__, f"{reason} ({who()})")
+    console.print(f"run {run} goes on: its challenger is rejected")
+
+
+def _approval_token(services: Services, run: str) -> str:
+    token = (services.ledger.run(run) or {}).get("approval_token")
+    if token is None:
+        raise CallbackExpired(f"run {run} waits for nobody's approval")
+    return str(token)
+
+
+def _follow(services: Services, name: str) -> bool:
+    """Print each state as it is entered; says whether the run succeeded."""
+    shown = 0
+    while True:
+        alive = services.workflow.alive(name)
+        seen = _visits(services, name)
+        for visit in seen[shown:]:
+            console.print(f"  {visit.entered:%H:%M:%S}  {visit.state}")
+        shown = len(seen)
+        if not alive:
+            break
+        time.sleep(0.5)
+    entry = services.ledger.run(name) or {}
+    outcome = entry.get("outcome", "failed")
+    reason = entry.get("reason", "the run was stopped before it could record why")
+    console.print(coloured(outcome) + Text(f": {reason}"))
+    return bool(outcome != "failed")
+
+
+def _visits(services: Services, name: str) -> list[history.Visit]:
+    return history.visits(_events(services, name))
+
+
+def _events(services: Services, name: str) -> Iterator[dict[str, Any]]:
+    return history.events(client("stepfunctions"), services.workflow.execution_arn(name))
+
+
+def _status(services: Services, model: str, limit: int) -> Table:
+    alias = services.registry.champion(model)
+    serving = f"version {alias.version} serves" if alias and alias.version else "no version serves"
+    table = Table("started", "trigger", "outcome", "reason", "champion", title=f"{model}: {serving}")
+    for entry in services.ledger.runs(model, limit):
+        table.add_row(
+            entry["started_at"][:19].replace("T", " "),
+            entry.get("trigger", "").replace("_", " "),
+            coloured(entry["outcome"]) if "outcome" in entry else _under_way(services, entry["run"]),
+            Text(entry.get("reason") or entry.get("trigger_reason", "")),
+            f"{text(entry.get('champion_before'))} → {text(entry.get('champion_after'))}",
+        )
+    return table
+
+
+def _under_way(services: Services, run: str) -> Text:
+    """The state that a run without an outcome is in, unless somebody stopped it."""
+    if not services.workflow.alive(run):
+        return Text("stopped", COLOURS["failed"])
+    seen = _visits(services, run)
+    return Text(f"{seen[-1].state if seen else 'starting'} …", "bold cyan")

@@ -1,0 +1,59 @@
+"""`perennial versions` and `rollback`: what a model has been, and which of it serves."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from rich.table import Table
+
+from perennial.cli.shared import Model, Reason, Stack, coloured, console, number, services_of, text, who
+from perennial.config import load_model
+from perennial.errors import VersionNotFound
+
+
+def versions(model: Model, stack: Stack = "perennial") -> None:
+    """Every version of a model: status, score, where it came from."""
+    services = services_of(stack)
+    config = load_model(model)
+    table = Table(
+        "version", "status", config.metric, "rows", "parent", "trained", "run", title=f"Versions of {model}"
+    )
+    for record in services.registry.versions(model):
+        table.add_row(
+            str(record.version),
+            coloured(record.status),
+            number(record.metrics.get(config.metric)),
+            str(record.rows_trained),
+            text(record.parent),
+            f"{record.created_at:%Y-%m-%d %H:%M:%S}",
+            record.run,
+        )
+    console.print(table)
+
+
+def rollback(
+    model: Model,
+    reason: Reason,
+    to: Annotated[
+        int | None, typer.Option(help="The version that is to serve; by default the one before.")
+    ] = None,
+    stack: Stack = "perennial",
+) -> None:
+    """Give the place of the champion back to an earlier version."""
+    services, config = services_of(stack), load_model(model)
+    alias = services.registry.champion(model)
+    target = to if to is not None or alias is None else alias.previous
+    if alias is None or alias.version is None or target is None:
+        raise VersionNotFound(f"model {model} has no version to go back to")
+    if target == alias.version:
+        raise VersionNotFound(f"version {target} serves already")
+    services.succession.roll_back(
+        config,
+        champion=alias.version,
+        to=target,
+        run=f"by-hand-{who()}-{uuid4().hex[:8]}",
+        reason=reason,
+        now=datetime.now(UTC),
+    )
+    console.print(f"version [bold]{target}[/] of {model} serves; version {alias.version} was rolled back")
