@@ -28,7 +28,7 @@ from perennial.holdout import RECENT, dump_holdout
 from perennial.lineage import VersionRecord
 from perennial.metrics import ask
 from perennial.profile import Profile
-from perennial.training import Trained, train
+from perennial.training import MemoryCheckpoints, PlainRows, Trained, check_labelled, fit, score, split
 
 REFERENCE_ROWS = 5_000
 
@@ -46,7 +46,7 @@ def work(job: TrainingJob, services: Services, instance_id: str) -> TrainingResu
         accepted = load_accepted(services.data, config, _looked_at(job, services.artifacts), Path(scratch))
     logger.info("data loaded", extra={"rows": len(accepted.frame), "objects": len(accepted.objects)})
     fitting = time.perf_counter()
-    trained = train(accepted.frame, config)
+    trained = _trained(accepted, config)
     logger.info(
         "trained", extra={"seconds": round(time.perf_counter() - fitting, 3), "metrics": trained.metrics}
     )
@@ -67,6 +67,18 @@ def _looked_at(job: TrainingJob, bucket: Bucket) -> set[str]:
     """Keys of the run's batch, or of the window of accepted data that it compared."""
     manifest = Manifest.model_validate(bucket.get_json(layout.run_key(job.run, layout.MANIFEST)))
     return {item.key for item in manifest.objects}
+
+
+def _trained(accepted: Accepted, config: ModelConfig) -> Trained:
+    rows = split(accepted.frame, config)
+    check_labelled(rows, config)
+    fitted = fit(PlainRows(rows.training), config, checkpoints=MemoryCheckpoints(), progress=_log_progress)
+    metrics = score(fitted.pipeline, rows.holdout, config)
+    return Trained(fitted.pipeline, rows.training, rows.holdout, metrics)
+
+
+def _log_progress(phase: str, share: float) -> None:
+    logger.info("progress", extra={"phase": phase, "share": round(share, 3)})
 
 
 def _store(
