@@ -14,9 +14,10 @@ import scipy
 import sklearn
 from aws_lambda_powertools import Logger
 
-from ec2_trainer.data import Accepted, load_accepted
+from ec2_trainer.data import load_accepted
 from perennial import layout
 from perennial.artifacts import digest, dump
+from perennial.assembly import Assembled
 from perennial.aws.objects import Bucket
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model
@@ -24,11 +25,11 @@ from perennial.contracts import Artifact, Manifest, TrainingJob, TrainingResult
 from perennial.dataset import frame_to_csv
 from perennial.drift.concept import Rows, measure_importances
 from perennial.drift.stored_answers import dump_answers
-from perennial.holdout import RECENT, dump_holdout
+from perennial.holdout import dump_holdout
 from perennial.lineage import VersionRecord
 from perennial.metrics import ask
 from perennial.profile import Profile
-from perennial.training import MemoryCheckpoints, PlainRows, Trained, check_labelled, fit, score, split
+from perennial.training import MemoryCheckpoints, PlainRows, Trained, check_labelled, fit, score
 
 REFERENCE_ROWS = 5_000
 
@@ -43,14 +44,14 @@ def work(job: TrainingJob, services: Services, instance_id: str) -> TrainingResu
     started = time.perf_counter()
     config = load_model(job.model).model_copy(update={"seed": job.seed})
     with tempfile.TemporaryDirectory(prefix="perennial-") as scratch:
-        accepted = load_accepted(services.data, config, _looked_at(job, services.artifacts), Path(scratch))
-    logger.info("data loaded", extra={"rows": len(accepted.frame), "objects": len(accepted.objects)})
+        assembled = load_accepted(services.data, config, _looked_at(job, services.artifacts), Path(scratch))
+    logger.info("data loaded", extra={"rows": len(assembled), "objects": len(assembled.objects)})
     fitting = time.perf_counter()
-    trained = _trained(accepted, config)
+    trained = _trained(assembled, config)
     logger.info(
         "trained", extra={"seconds": round(time.perf_counter() - fitting, 3), "metrics": trained.metrics}
     )
-    record = _store(job, config, accepted, trained, services.artifacts)
+    record = _store(job, config, assembled, trained, services.artifacts)
     services.registry.register(record)
     logger.info("registered", extra={"version": job.version})
     return TrainingResult(
@@ -69,10 +70,10 @@ def _looked_at(job: TrainingJob, bucket: Bucket) -> set[str]:
     return {item.key for item in manifest.objects}
 
 
-def _trained(accepted: Accepted, config: ModelConfig) -> Trained:
-    rows = split(accepted.frame, config)
+def _trained(rows: Assembled, config: ModelConfig) -> Trained:
     check_labelled(rows, config)
-    fitted = fit(PlainRows(rows.training), config, checkpoints=MemoryCheckpoints(), progress=_log_progress)
+    selected = PlainRows(rows.training, times=rows.times)
+    fitted = fit(selected, config, checkpoints=MemoryCheckpoints(), progress=_log_progress)
     metrics = score(fitted.pipeline, rows.holdout, config)
     return Trained(fitted.pipeline, rows.training, rows.holdout, metrics)
 
@@ -82,18 +83,17 @@ def _log_progress(phase: str, share: float) -> None:
 
 
 def _store(
-    job: TrainingJob, config: ModelConfig, accepted: Accepted, trained: Trained, bucket: Bucket
+    job: TrainingJob, config: ModelConfig, assembled: Assembled, trained: Trained, bucket: Bucket
 ) -> VersionRecord:
     """Write the version's files. An attempt that is repeated writes new versions of the same keys."""
 
     def put(name: str, body: bytes) -> Artifact:
         return bucket.put_artifact(layout.version_key(job.model, job.version, name), body, digest(body))
 
-    held_out = trained.holdout[list(config.columns)]
+    held_out = trained.holdout
     answers = ask(trained.pipeline, held_out, config) if len(held_out) else None
     importances = measure_importances(config, trained.pipeline, Rows(held_out, answers)) if answers else None
     profiled = trained.training[[*config.features, config.label]]
-    recent = trained.holdout[RECENT].to_numpy(dtype=bool)
     record = VersionRecord(
         model=job.model,
         version=job.version,
@@ -109,9 +109,9 @@ def _store(
         metrics=trained.metrics,
         artifact=put(layout.MODEL, dump(trained.pipeline)),
         baseline=put(layout.BASELINE, Profile.of(profiled, schema=config.columns).dump()),
-        holdout=put(layout.HOLDOUT, dump_holdout(held_out, recent)),
+        holdout=put(layout.HOLDOUT, dump_holdout(held_out, assembled.held_recent)),
         reference=put(layout.REFERENCE, frame_to_csv(_reference(trained.training, config))),
-        data=accepted.objects,
+        data=tuple(item.stored for item in assembled.objects),
         libraries=_libraries(),
         predictions=put(layout.PREDICTIONS, dump_answers(answers)) if answers else None,
         importances=(
@@ -126,10 +126,9 @@ def _store(
 
 def _reference(training: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
     """A bounded sample of the rows trained on, in their order."""
-    rows = training[list(config.columns)]
-    if len(rows) <= REFERENCE_ROWS:
-        return rows
-    return rows.sample(REFERENCE_ROWS, random_state=config.seed).sort_index()
+    if len(training) <= REFERENCE_ROWS:
+        return training
+    return training.sample(REFERENCE_ROWS, random_state=config.seed).sort_index()
 
 
 def _libraries() -> dict[str, str]:

@@ -177,7 +177,8 @@ class ModelConfig(_Strict):
     """A named prediction task.
 
     `key` names the columns whose values identify a row: they choose the holdout and are no features.
-    Every other column but the label is a feature.
+    `time` names the date-time at which a row came to be, by which training weighs and selects; it is no
+    feature. Every other column but the label is a feature.
     """
 
     name: Name
@@ -185,6 +186,7 @@ class ModelConfig(_Strict):
     task: Literal["classification", "regression"]
     label: str
     key: tuple[str, ...] = ()
+    time: str | None = None
     columns: dict[str, Column]
     estimator: Estimator
     seed: int = 0
@@ -200,19 +202,26 @@ class ModelConfig(_Strict):
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
-        missing = [name for name in (self.label, *self.key) if name not in self.columns]
+        special = [self.label, *self.key, *([self.time] if self.time is not None else [])]
+        missing = [name for name in special if name not in self.columns]
         if missing:
-            raise ValueError(f"label and key must be among the columns; not found: {', '.join(missing)}")
+            raise ValueError(
+                f"label, key and time must be among the columns; not found: {', '.join(missing)}"
+            )
         if self.label in self.key:
             raise ValueError(f"the label {self.label} cannot be part of the key")
+        if self.time is not None and self.columns[self.time].type != "datetime":
+            raise ValueError(f"time: {self.time} is a {self.columns[self.time].type}: expected a datetime")
+        if self.time == self.label:
+            raise ValueError(f"the label {self.label} cannot be the time of the rows")
         if not self.features:
-            raise ValueError("no feature is left beside the label and the key")
+            raise ValueError("no feature is left beside label, key and time")
         return self
 
     @property
     def features(self) -> list[str]:
         """Names of the feature columns, in the order of the file."""
-        return [name for name in self.columns if name != self.label and name not in self.key]
+        return [name for name in self.columns if name not in {self.label, self.time, *self.key}]
 
     @property
     def metric(self) -> str:

@@ -34,12 +34,23 @@ class Trigger(Contract):
 
 
 class StoredObject(Contract):
-    """One object of a batch, pinned to its S3 version."""
+    """One object of a batch, pinned to its S3 version. `stored_at`: when S3 took that version in."""
 
     key: str
     version_id: str | None
     etag: str
     size: int = Field(ge=0)
+    stored_at: datetime | None = None
+
+
+class AssembledObject(Contract):
+    """An object that a training read. `recent`: its run looked at it; `rows_used` of its rows were labelled
+    and new."""
+
+    stored: StoredObject
+    recent: bool
+    rows_read: int = Field(ge=0)
+    rows_used: int = Field(ge=0)
 
 
 class Manifest(Contract):

@@ -11,7 +11,8 @@ PerennialError
 │   ├── UnreadableFile
 │   ├── BatchTooLarge
 │   ├── MissingColumn
-│   └── NoTrainingData
+│   ├── NoTrainingData
+│   └── NotEnoughLabels
 ├── ProfileMismatch           two profiles cannot be compared or merged
 ├── TrainingFailed            the estimator raised; the instance is gone, the champion serves on
 ├── Retryable                 the same call may succeed a little later
@@ -73,7 +74,11 @@ class MissingColumn(InvalidData):
 
 
 class NoTrainingData(InvalidData):
-    """No accepted rows with labels are left to train on. The champion serves on."""
+    """No accepted rows are there to train on. The champion serves on."""
+
+
+class NotEnoughLabels(InvalidData):
+    """Fewer rows with labels than the model file asks for. They stay accepted; the champion serves on."""
 
 
 class ProfileMismatch(PerennialError):

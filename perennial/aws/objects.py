@@ -58,7 +58,11 @@ class Bucket:
             for item in page.get("Contents", []):
                 if not is_folder(item["Key"]):
                     yield StoredObject(
-                        key=item["Key"], version_id=None, etag=item["ETag"].strip('"'), size=item["Size"]
+                        key=item["Key"],
+                        version_id=None,
+                        etag=item["ETag"].strip('"'),
+                        size=item["Size"],
+                        stored_at=item["LastModified"],
                     )
 
     def head(self, key: str, version_id: str | None = None) -> StoredObject | None:
@@ -74,6 +78,7 @@ class Bucket:
             version_id=answer.get("VersionId"),
             etag=answer["ETag"].strip('"'),
             size=answer["ContentLength"],
+            stored_at=answer["LastModified"],
         )
 
     def move(self, source: StoredObject, key: str) -> StoredObject:

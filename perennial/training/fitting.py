@@ -75,8 +75,8 @@ def score(pipeline: Pipeline, holdout: pd.DataFrame, config: ModelConfig) -> dic
 def train(frame: pd.DataFrame, config: ModelConfig) -> Trained:
     """Fit the model's pipeline on all labelled rows outside the holdout, and score it on those inside.
 
-    Raises InvalidModelFile, NoTrainingData where rows or classes are too few, and TrainingFailed with the
-    estimator's own words.
+    Raises InvalidModelFile, NotEnoughLabels, NoTrainingData where there is one class, and TrainingFailed with
+    the estimator's own words.
     """
     rows = split(frame, config)
     check_labelled(rows, config)

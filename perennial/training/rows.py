@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perennial.config import ModelConfig
-from perennial.errors import NoTrainingData
+from perennial.errors import NotEnoughLabels
 from perennial.holdout import holdout_mask
 
 Weights = npt.NDArray[np.float64]
@@ -38,6 +38,16 @@ class PlainRows:
     times: Times | None = None
 
 
+class Divided(Protocol):
+    """Labelled rows to learn from, and those never to learn from."""
+
+    @property
+    def training(self) -> pd.DataFrame: ...
+
+    @property
+    def holdout(self) -> pd.DataFrame: ...
+
+
 @dataclass(frozen=True)
 class Split:
     """Rows to learn from and rows never to learn from; both labelled, without exact duplicates."""
@@ -60,11 +70,11 @@ def split(frame: pd.DataFrame, config: ModelConfig) -> Split:
     return Split(labelled[~held_out].reset_index(drop=True), labelled[held_out].reset_index(drop=True))
 
 
-def check_labelled(rows: Split, config: ModelConfig) -> None:
-    """Raises NoTrainingData where fewer rows have a label than the model file asks for."""
+def check_labelled(rows: Divided, config: ModelConfig) -> None:
+    """Raises NotEnoughLabels where fewer rows have a label than the model file asks for."""
     came, expected = len(rows.training) + len(rows.holdout), config.policy.min_labelled_rows
     if came < expected or not len(rows.training):
-        raise NoTrainingData(
+        raise NotEnoughLabels(
             f"expected at least {expected} different rows with {config.label}, came {came} "
-            f"({len(rows.holdout)} of them held out)"
+            f"({len(rows.holdout)} of them held out); the data stays accepted, the champion serves on"
         )

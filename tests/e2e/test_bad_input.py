@@ -130,7 +130,7 @@ def test_data_without_labels_is_kept_and_told_of(stack: Deployment) -> None:
 @pytest.mark.parametrize(
     ("name", "rows", "error", "words"),
     [
-        pytest.param("scarce", 1, "NoTrainingData", "different rows", id="too little data"),
+        pytest.param("scarce", 1, "NotEnoughLabels", "different rows", id="too little data"),
         pytest.param("raising", 60, "TrainingFailed", "does not support multiclass", id="estimator raises"),
         pytest.param("misspelt", 60, "InvalidModelFile", "max_dept", id="unknown parameter"),
     ],

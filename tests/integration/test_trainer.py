@@ -282,7 +282,7 @@ def test_no_data(stack: Stack) -> None:
 def test_too_few_rows(stack: Stack) -> None:
     with_job(stack).data.put(KNOWN, first_season().head(12).to_csv(index=False).encode())
     error, message = failed(stack)
-    assert error == "NoTrainingData"
+    assert error == "NotEnoughLabels"
     assert "came 12" in message
 
 
@@ -320,7 +320,7 @@ def test_an_estimator_that_raises(stack: Stack, tmp_path: Path, monkeypatch: pyt
     error, message = failed(with_data(with_job(stack)))
     assert error == "TrainingFailed"
     assert "Negative values" in message
-    assert any("training.py" in line for line in stack.task.cause["stackTrace"])
+    assert any("fitting.py" in line for line in stack.task.cause["stackTrace"])
 
 
 def test_a_model_that_nobody_knows(stack: Stack) -> None:

@@ -12,7 +12,7 @@ import pytest
 from perennial.artifacts import digest, dump, load
 from perennial.config import Column, Estimator, ModelConfig, RetrainPolicy
 from perennial.dataset import frame_to_csv
-from perennial.errors import InvalidModelFile, NoTrainingData, TrainingFailed
+from perennial.errors import InvalidData, InvalidModelFile, NotEnoughLabels, NoTrainingData, TrainingFailed
 from perennial.holdout import holdout_mask
 from perennial.metrics import ask
 from perennial.training import build_estimator, build_pipeline, split, train
@@ -194,16 +194,16 @@ def test_a_model_trained_beside_pyarrow_answers_the_same_without_it(tmp_path: Pa
 
 
 @pytest.mark.parametrize(
-    ("frame", "message"),
+    ("frame", "error", "message"),
     [
-        (fruit(20), "expected at least 50 different rows with kind, came 20"),
-        (fruit(100).assign(kind=None), "came 0"),
-        (pd.concat([fruit(20)] * 5), "came 20"),
-        (fruit(100).assign(kind="pear"), "at least 2 classes of kind .* came only 'pear'"),
+        (fruit(20), NotEnoughLabels, "expected at least 50 different rows with kind, came 20"),
+        (fruit(100).assign(kind=None), NotEnoughLabels, "came 0"),
+        (pd.concat([fruit(20)] * 5), NotEnoughLabels, "came 20"),
+        (fruit(100).assign(kind="pear"), NoTrainingData, "at least 2 classes of kind .* came only 'pear'"),
     ],
 )
-def test_too_little_to_learn_from(frame: pd.DataFrame, message: str) -> None:
-    with pytest.raises(NoTrainingData, match=message):
+def test_too_little_to_learn_from(frame: pd.DataFrame, error: type[InvalidData], message: str) -> None:
+    with pytest.raises(error, match=message):
         train(frame, config())
 
 
