@@ -18,6 +18,7 @@ from pydantic import (
     model_validator,
 )
 
+from perennial.contracts import StrategyName
 from perennial.errors import InvalidModelFile, UnknownModel
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -141,6 +142,41 @@ class RetrainPolicy(_Strict):
     min_labelled_rows: int = Field(default=50, ge=1)
 
 
+class Window(_Strict):
+    """The youngest rows: so many of them, or those of so many days."""
+
+    rows: Annotated[int, Field(ge=1)] | None = None
+    days: Annotated[float, Field(gt=0)] | None = None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if (self.rows is None) == (self.days is None):
+            raise ValueError("a window has either rows or days")
+        return self
+
+
+class StrategyPolicy(_Strict):
+    """Which accepted rows a training learns from, and with what weights; see docs/strategies.md.
+
+    `auto` picks by the kinds of drift found. `half_life`: the age at which a row counts half. `max_weight`: no
+    row counts so many times more than the mean, or less than its inverse. `old_share`: of the rows that
+    rehearsal trains on. `min_rows`: with fewer training rows since a change, old ones are not given up;
+    `confirmations`: nor before so many batches in a row say the same. `recall_versions`: at most so many
+    archived versions are tried. `incremental_rows`: from so many rows on, auto lets a model that can go on
+    from its parent do so.
+    """
+
+    name: Literal["auto", StrategyName] = "auto"
+    window: Window = Window(days=90)
+    half_life: Annotated[Duration, Field(gt=timedelta())] = timedelta(days=30)
+    max_weight: float = Field(default=10.0, ge=1)
+    old_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    min_rows: int = Field(default=100, ge=1)
+    confirmations: int = Field(default=2, ge=1)
+    recall_versions: int = Field(default=3, ge=0)
+    incremental_rows: Annotated[int, Field(ge=1)] | None = None
+
+
 class EvaluationPolicy(_Strict):
     """When a challenger counts as better than the champion."""
 
@@ -195,6 +231,7 @@ class ModelConfig(_Strict):
     validation: ValidationRules = ValidationRules()
     drift: DriftPolicy = DriftPolicy()
     policy: RetrainPolicy = RetrainPolicy()
+    strategy: StrategyPolicy = StrategyPolicy()
     evaluation: EvaluationPolicy = EvaluationPolicy()
     bake: BakePolicy = BakePolicy()
     training: Training = Training()

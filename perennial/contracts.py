@@ -14,6 +14,10 @@ Outcome = Literal["skipped", "quarantined", "promoted", "rejected", "rolled_back
 BatchKind = Literal["incoming", "window"]
 Action = Literal["skip", "alert", "retrain"]
 DriftKind = Literal["data", "label", "prediction", "concept", "schema"]
+StrategyName = Literal[
+    "full", "window", "weighted", "incremental", "rehearsal", "replace", "recall", "search"
+]
+Weighting = Literal["age", "batch", "labels"]
 
 
 class Contract(BaseModel):
@@ -143,6 +147,22 @@ class DriftSummary(Contract):
     change: Literal["sudden", "gradual", "recurring"] | None = None
 
 
+class Strategy(Contract):
+    """Which accepted rows a training learns from and with what weights, and why.
+
+    `since`: older rows count no more, neither for training nor for comparing. `seen_until`: up to then the
+    parent has learnt from everything. `weights`: what weighted goes by. `fallback`: what recall leads to where
+    no archived version fits.
+    """
+
+    name: StrategyName
+    reason: str
+    since: datetime | None = None
+    seen_until: datetime | None = None
+    weights: Weighting | None = None
+    fallback: StrategyName | None = None
+
+
 class DecideInput(OfRun):
     champion: int | None
     trigger: Trigger
@@ -151,18 +171,20 @@ class DecideInput(OfRun):
 
 
 class Decision(Contract):
-    """What to do, why, and what was turned down."""
+    """What to do, why, and what was turned down; `strategy` where it is to retrain."""
 
     action: Action
     summary: str
     reasons: tuple[str, ...]
     alternatives: tuple[str, ...]
+    strategy: Strategy | None = None
 
 
 class LaunchTrainerInput(OfRun):
     champion: int | None
     attempt: int = Field(ge=0)
     token: str
+    strategy: Strategy
 
 
 class Artifact(Contract):
@@ -184,6 +206,7 @@ class TrainingJob(OfRun):
     seed: int
     code_version: str
     max_seconds: int
+    strategy: Strategy
 
 
 class TrainingResult(Contract):

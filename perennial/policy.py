@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from perennial.config import RetrainPolicy
 from perennial.contracts import DataSummary, Decision, DriftSummary, Trigger
+from perennial.strategy import full
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def decide(evidence: Evidence, policy: RetrainPolicy, now: datetime) -> Decision
         return _quiet(evidence)
     if held:
         return _decision("alert", [*causes, *held], [f"retrain: {reason}" for reason in held])
-    return _decision("retrain", causes, ["skip: the champion would go on serving what no longer fits"])
+    decision = _decision("retrain", causes, ["skip: the champion would go on serving what no longer fits"])
+    return decision.model_copy(update={"strategy": full("all accepted data")})
 
 
 def _causes(evidence: Evidence) -> list[str]:

@@ -66,6 +66,7 @@ def train(services: Services, version: int, run: str, champion: int | None) -> T
         seed=7,
         code_version="code:1",
         max_seconds=600,
+        strategy=full("all accepted data"),
     )
     return work(job, services, "i-0123456789abcdef0")
 

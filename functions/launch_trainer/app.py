@@ -26,6 +26,7 @@ def handler(request: LaunchTrainerInput, services: Services) -> LaunchedTrainer:
         seed=config.seed,
         code_version=services.settings.code_version,
         max_seconds=int(config.training.max_duration.total_seconds()),
+        strategy=request.strategy,
     )
     services.artifacts.put_json(layout.run_key(request.run, layout.JOB), job.model_dump(mode="json"))
     instance = services.fleet.launch(

@@ -30,6 +30,7 @@ from perennial.holdout import read_holdout
 from perennial.lineage import VersionRecord
 from perennial.metrics import ask, labels_of, scores
 from perennial.profile import Profile
+from perennial.strategy import full
 from scenarios.iris import first_season, season
 
 RUN, MODEL, TOKEN, VERSION = "run-2", "iris", "token-of-run-2", 7
@@ -174,6 +175,7 @@ def with_job(stack: Stack, **changes: Any) -> Stack:
         seed=7,
         code_version="layer:3",
         max_seconds=600,
+        strategy=full("all accepted data"),
     )
     stack.artifacts.put_json(layout.run_key(RUN, layout.JOB), job.model_dump(mode="json") | changes)
     looked_at = StoredObject(key=RECENT, version_id=None, etag="", size=0)
