@@ -158,8 +158,8 @@ class Window(_Strict):
 class StrategyPolicy(_Strict):
     """Which accepted rows a training learns from, and with what weights; see docs/strategies.md.
 
-    `auto` picks by the kinds of drift found. `half_life`: the age at which a row counts half. `max_weight`: no
-    row counts so many times more than the mean, or less than its inverse. `old_share`: of the rows that
+    `auto` picks by the kinds of drift found. `half_life`: the age at which a row counts half. `max_weight`:
+    no row counts so many times more than the mean, or less than its inverse. `old_share`: of the rows that
     rehearsal trains on. `min_rows`: with fewer training rows since a change, old ones are not given up;
     `confirmations`: nor before so many batches in a row say the same. `recall_versions`: at most so many
     archived versions are tried. `incremental_rows`: from so many rows on, auto lets a model that can go on
@@ -167,7 +167,7 @@ class StrategyPolicy(_Strict):
     """
 
     name: Literal["auto", StrategyName] = "auto"
-    window: Window = Window(days=90)
+    window: Window | None = None
     half_life: Annotated[Duration, Field(gt=timedelta())] = timedelta(days=30)
     max_weight: float = Field(default=10.0, ge=1)
     old_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
@@ -175,6 +175,12 @@ class StrategyPolicy(_Strict):
     confirmations: int = Field(default=2, ge=1)
     recall_versions: int = Field(default=3, ge=0)
     incremental_rows: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _window_is_told(self) -> Self:
+        if self.name == "window" and self.window is None:
+            raise ValueError("strategy window needs a window: {rows: 100000}, say, or {days: 90}")
+        return self
 
 
 class EvaluationPolicy(_Strict):

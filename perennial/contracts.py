@@ -151,8 +151,8 @@ class Strategy(Contract):
     """Which accepted rows a training learns from and with what weights, and why.
 
     `since`: older rows count no more, neither for training nor for comparing. `seen_until`: up to then the
-    parent has learnt from everything. `weights`: what weighted goes by. `fallback`: what recall leads to where
-    no archived version fits.
+    parent has learnt from everything. `weights`: what weighted goes by. `fallback`: what recall leads to
+    where no archived version fits.
     """
 
     name: StrategyName

@@ -16,6 +16,7 @@ from ec2_trainer.job import work
 from perennial import layout
 from perennial.aws.wiring import Services
 from perennial.contracts import Manifest, StoredObject, TrainingJob, TrainingResult
+from perennial.strategy import full
 from scenarios.iris import first_season, season
 
 RUN, MODEL = "sample-run", "iris"

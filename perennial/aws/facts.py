@@ -55,7 +55,7 @@ def run_view(
         drift=_columns(drift),
         drift_kinds=tuple(drift.get("kinds", ())),
         drift_summary=drift.get("summary", ""),
-        decision=DecisionView.model_validate(decision) if decision else None,
+        decision=_decision(decision) if decision else None,
         evaluation=EvaluationView.model_validate(
             {name: evaluation[name] for name in EvaluationView.model_fields}
         )
@@ -147,6 +147,12 @@ def _columns(drift: dict[str, Any]) -> tuple[ColumnView, ...]:
         for name, column in drift.get("columns", {}).items()
         if (bars := column["histogram"])["reference"]
     )
+
+
+def _decision(document: dict[str, Any]) -> DecisionView:
+    strategy = document.pop("strategy", None) or {}
+    told = {"strategy": strategy.get("name", ""), "strategy_reason": strategy.get("reason", "")}
+    return DecisionView.model_validate(document | told)
 
 
 def _bins(edges: Sequence[float]) -> list[str]:

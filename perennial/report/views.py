@@ -66,12 +66,14 @@ class ColumnView(View):
 
 
 class DecisionView(View):
-    """What the policy decided, why, and what it turned down."""
+    """What the policy decided, why, and what it turned down; `strategy` of the training, if there was one."""
 
     action: str
     summary: str
     reasons: tuple[str, ...] = ()
     alternatives: tuple[str, ...] = ()
+    strategy: str = ""
+    strategy_reason: str = ""
 
 
 class EvaluationView(View):
