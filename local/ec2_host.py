@@ -2,7 +2,7 @@
 
 It finds the instances that the engine records as running, runs the user data of their launch template's
 version, and terminates them when they shut down or end. A terminated instance's processes end; so do all when
-this ends.
+this ends. What goes wrong on demand is described in `local.faults`.
 """
 
 import base64
@@ -11,18 +11,28 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from os import environ
 from pathlib import Path
+from urllib.parse import urlencode
 from uuid import uuid4
 
 import boto3
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.httpsession import URLLib3Session
 from mypy_boto3_ec2 import EC2Client
 from mypy_boto3_ec2.type_defs import InstanceTypeDef, ResponseLaunchTemplateDataTypeDef
 
+from local.faults import AT_THE_DOOR, FILE, FaultFile, FaultFileError, Plan
+from local.gateway import Gateway
+from local.injection import Injection
 from local.instance import Instance, make_python
 from local.metadata import Facts
 
@@ -30,6 +40,21 @@ _POLL = 0.2  # seconds; the engine is on the loopback
 _PATIENCE = 25  # polls without an answer after which the engine is taken to be gone
 _EXPIRY = timedelta(minutes=5)  # credentials are renewed this long before they expire
 _log = logging.getLogger("perennial.ec2_host")
+
+
+@dataclass(frozen=True)
+class _Hosted:
+    """A running instance, and what is to go wrong with it."""
+
+    instance: Instance
+    tags: Mapping[str, str]
+    injection: Injection
+    gateway: Gateway | None
+
+    def stop(self) -> None:
+        self.instance.stop()
+        if self.gateway:
+            self.gateway.stop()
 
 
 class Host:
@@ -43,7 +68,10 @@ class Host:
         self._trash = directory / "trash"
         self._trash.mkdir(parents=True, exist_ok=True)
         self._python = make_python(directory / "python")
-        self._instances: dict[str, Instance] = {}
+        self._instances: dict[str, _Hosted] = {}
+        self._faults = FaultFile(directory / FILE)
+        self._plan = Plan()
+        self._known_since: dict[str, float] = {}
 
     def clear(self) -> None:
         """Begin: end the instances of an earlier host, whose processes died with it, and forget its files."""
@@ -61,18 +89,24 @@ class Host:
     def look(self) -> None:
         """Bring the processes in line with the engine's records, and the records with the processes."""
         running = self._running()
+        try:
+            self._plan = self._faults.plan()
+        except FaultFileError as error:
+            _log.error("%s", error)
         for instance_id, record in running.items():
             if instance_id not in self._instances:
                 self._boot(record)
-        for instance_id, instance in list(self._instances.items()):
-            reason = instance.over() if instance_id in running else "terminated"
+        for instance_id, hosted in list(self._instances.items()):
+            reason = hosted.instance.over() if instance_id in running else "terminated"
             if reason:
                 self._end(instance_id, reason)
+            else:
+                hosted.injection.step(self._plan.for_instance(hosted.tags))
 
     def stop(self) -> None:
         """End every process of every instance."""
-        for instance in self._instances.values():
-            instance.stop()
+        for hosted in self._instances.values():
+            hosted.stop()
         self._instances.clear()
 
     def _running(self) -> dict[str, InstanceTypeDef]:
@@ -89,16 +123,46 @@ class Host:
     def _boot(self, record: InstanceTypeDef) -> None:
         instance_id = record["InstanceId"]
         tags = {tag["Key"]: tag["Value"] for tag in record.get("Tags", [])}
-        template = self._template(tags)
-        facts = _facts(record, tags, template)
+        faults = self._plan.for_instance(tags)
+        since = self._known_since.setdefault(instance_id, time.monotonic())
+        if time.monotonic() < since + sum(one.after for one in faults if one.kind == "boot"):
+            return
+        gateway = None
+        if any(one.kind in AT_THE_DOOR for one in faults):
+            gateway = Gateway(environ["AWS_ENDPOINT_URL"])
+            gateway.start()
         environment = {
-            "AWS_ENDPOINT_URL": environ["AWS_ENDPOINT_URL"],
+            "AWS_ENDPOINT_URL": gateway.url if gateway else environ["AWS_ENDPOINT_URL"],
             "PERENNIAL_IMAGE_CACHE": str(self._image),
         }
+        facts = _facts(record, tags, self._template(tags))
         instance = Instance(facts, self._directory / instance_id, self._python, environment)
         instance.start()
-        self._instances[instance_id] = instance
+        injection = Injection(
+            instance,
+            gateway,
+            warn=lambda kind: self._warn(instance_id, kind),
+            terminate=lambda: self._terminate(instance_id),
+            time_scale=self._plan.time_scale,
+        )
+        self._instances[instance_id] = _Hosted(instance, tags, injection, gateway)
         _log.info("%s: started", instance_id)
+
+    def _terminate(self, instance_id: str) -> None:
+        self._ec2.terminate_instances(InstanceIds=[instance_id])
+
+    def _warn(self, instance_id: str, kind: str) -> None:
+        """Let the engine publish a warning, see `local.corrections.instances.warnings`."""
+        asked = {"Action": "WarnInstance", "InstanceId": instance_id, "Kind": kind}
+        request = AWSRequest(
+            "POST",
+            environ["AWS_ENDPOINT_URL"],
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            urlencode(asked).encode(),
+        )
+        credentials = Credentials(environ["AWS_ACCESS_KEY_ID"], environ["AWS_SECRET_ACCESS_KEY"])
+        SigV4Auth(credentials, "ec2", environ["AWS_DEFAULT_REGION"]).add_auth(request)
+        URLLib3Session().send(request.prepare())
 
     def _template(self, tags: Mapping[str, str]) -> ResponseLaunchTemplateDataTypeDef:
         """The data of the launch template's version that the instance's own tags name."""
@@ -111,13 +175,15 @@ class Host:
         return answer["LaunchTemplateVersions"][0]["LaunchTemplateData"]
 
     def _end(self, instance_id: str, reason: str) -> None:
-        instance = self._instances.pop(instance_id)
+        hosted = self._instances.pop(instance_id)
         if reason == "script ended":
-            instance.say("the user data ended without shutdown; on EC2 the instance would go on running")
-        instance.say(f"ends: {reason}")
-        instance.stop()
+            hosted.instance.say(
+                "the user data ended without shutdown; on EC2 the instance would go on running"
+            )
+        hosted.instance.say(f"ends: {reason}")
+        hosted.stop()
         if reason != "terminated":
-            self._ec2.terminate_instances(InstanceIds=[instance_id])
+            self._terminate(instance_id)
         _log.info("%s: ended (%s)", instance_id, reason)
 
 

@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
+from local.faults import FILE
 from local.process import Background
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -63,6 +64,11 @@ class Engine:
             raise EngineError(f"no engine is running in {self.directory}: make up starts it")
         return str(json.loads(self._state.read_text())["url"])
 
+    @property
+    def faults(self) -> Path:
+        """What goes wrong on demand, see `local.faults`; there need not be such a file."""
+        return self.directory / FILE
+
     def running(self) -> bool:
         """Whether it runs, whoever started it."""
         return self.process.alive()
@@ -80,6 +86,7 @@ class Engine:
         port = self._port or _free_port(self.bind)
         host = "127.0.0.1" if self.bind == "0.0.0.0" else self.bind  # noqa: S104 (compared, not bound)
         url = f"http://{host}:{port}"
+        self.faults.unlink(missing_ok=True)
         for name in ("tmp", "state", "s3"):
             shutil.rmtree(self.directory / name, ignore_errors=True)
             (self.directory / name).mkdir(parents=True)
@@ -145,6 +152,7 @@ class Engine:
             "AWS_SECRET_ACCESS_KEY": "test",
             "DOCKER_HOST": "unix:///nonexistent",
             "PERENNIAL_URL": url,
+            "PERENNIAL_FAULTS": str(self.faults),
             "PERENNIAL_UNPACKED": str(UNPACKED),
             "PERENNIAL_WITHOUT": ",".join(self._without),
             **self._settings,

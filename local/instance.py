@@ -99,6 +99,11 @@ class Instance:
             start_new_session=True,
         )
 
+    @property
+    def group(self) -> int | None:
+        """The process group of everything that runs on it; None before and without user data."""
+        return self._process.pid if self._process else None
+
     def over(self) -> str | None:
         """Why the instance is to end now: `shutdown`, or `script ended` where nothing is left running."""
         request = self.directory / "shutdown"

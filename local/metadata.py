@@ -25,6 +25,7 @@ class Facts:
     tags: None where the launch template does not allow tags in the metadata.
     role, credentials: of the instance profile; without one there is no `iam`.
     spot_action: e.g. {"action": "terminate", "time": "2026-01-01T00:00:00Z"} once a notice is given.
+    rebalance: e.g. {"noticeTime": "2026-01-01T00:00:00Z"} once that is recommended.
     """
 
     instance_id: str
@@ -38,6 +39,7 @@ class Facts:
     role: str | None = None
     credentials: Callable[[], Mapping[str, str]] = field(default=dict)
     spot_action: Mapping[str, str] | None = None
+    rebalance: Mapping[str, str] | None = None
 
     @property
     def region(self) -> str:
@@ -71,6 +73,8 @@ class Facts:
             pages[f"{folder}/{self.role}"] = lambda: json.dumps(dict(self.credentials()))
         if self.spot_action:
             pages["meta-data/spot/instance-action"] = lambda: json.dumps(self.spot_action)
+        if self.rebalance:
+            pages["meta-data/events/recommendations/rebalance"] = lambda: json.dumps(self.rebalance)
         if self.user_data:
             pages["user-data"] = lambda: self.user_data.decode(errors="replace")
         return pages

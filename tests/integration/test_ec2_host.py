@@ -1,89 +1,30 @@
 """The stand-in EC2 host runs the user data that an instance was launched with, as the instance would."""
 
-import base64
-import json
 import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from local.engine import Engine
 from local.session import Session
 from tests.integration.engine_support import Aws, eventually
+from tests.integration.host_support import HEAD, alive, ended, launch, prepare, state
 
 pytestmark = pytest.mark.integration
-
-TRUST = {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
-HEAD = """#!/bin/bash
-set -eu
-latest=$AWS_EC2_METADATA_SERVICE_ENDPOINT/latest
-token=$(curl -sf -X PUT -H 'X-aws-ec2-metadata-token-ttl-seconds: 60' "$latest/api/token")
-metadata() { curl -sf -H "X-aws-ec2-metadata-token: $token" "$latest/$1"; }
-"""
 
 
 @pytest.fixture(scope="module")
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     with Session(Engine(tmp_path_factory.mktemp("session"))) as running:
-        aws = Aws(running.engine)
-        roles = aws.client("iam")
-        policy = json.dumps({"Version": "2012-10-17", "Statement": [TRUST]})
-        roles.create_role(RoleName="trainer", AssumeRolePolicyDocument=policy)
-        roles.create_instance_profile(InstanceProfileName="trainer")
-        roles.add_role_to_instance_profile(InstanceProfileName="trainer", RoleName="trainer")
-        aws.client("s3").create_bucket(Bucket="artifacts")
+        prepare(Aws(running.engine))
         yield running
 
 
 @pytest.fixture
 def aws(session: Session) -> Aws:
     return Aws(session.engine)
-
-
-def launch(aws: Aws, script: str, name: str, **data: Any) -> str:
-    """Launch a spot instance with this user data; its id."""
-    instances = aws.client("ec2")
-    template = {
-        "ImageId": "ami-12345678",
-        "InstanceType": "c7g.large",
-        "UserData": base64.b64encode(script.encode()).decode(),
-        "IamInstanceProfile": {"Name": "trainer"},
-        "MetadataOptions": {"HttpTokens": "required", "InstanceMetadataTags": "enabled"},
-        **data,
-    }
-    instances.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=template)
-    chosen = {"LaunchTemplateName": name, "Version": "$Latest"}
-    tags = [{"Key": "perennial:run", "Value": name}]
-    fleet = instances.create_fleet(
-        Type="instant",
-        LaunchTemplateConfigs=[{"LaunchTemplateSpecification": chosen}],
-        TargetCapacitySpecification={"TotalTargetCapacity": 1, "DefaultTargetCapacityType": "spot"},
-        TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
-    )
-    return str(fleet["Instances"][0]["InstanceIds"][0])
-
-
-def state(aws: Aws, instance: str) -> str:
-    answer = aws.client("ec2").describe_instances(InstanceIds=[instance])
-    return str(answer["Reservations"][0]["Instances"][0]["State"]["Name"])
-
-
-def ended(session: Session, aws: Aws, instance: str) -> str:
-    """The console log of an instance once it is terminated and its processes and files are gone."""
-    console = session.console(instance)
-    assert eventually(lambda: state(aws, instance) == "terminated", within=20)
-    assert eventually(lambda: [path.name for path in console.parent.iterdir()] == [console.name])
-    return console.read_text()
-
-
-def alive(process: int) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
 
 
 def test_user_data_runs_as_on_an_instance(session: Session, aws: Aws) -> None:

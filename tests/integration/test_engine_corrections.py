@@ -4,9 +4,12 @@ import json
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from botocore.exceptions import ClientError
@@ -391,6 +394,39 @@ def fleet_token(aws: Aws) -> None:
         instances.create_fleet(ClientToken="run-1", **other)
 
 
+def no_capacity(aws: Aws) -> None:
+    entry = {"kind": "capacity", "market": "spot", "calls": 2, "model": "iris", "error": "SpotGone"}
+    aws.engine.faults.write_text(json.dumps({"faults": [entry]}))
+    instances, request = _template(aws)
+    tags = [{"Key": "perennial:model", "Value": "iris"}]
+    wanted = {**request, "TagSpecifications": [{"ResourceType": "instance", "Tags": tags}]}
+    other = instances.create_fleet(**request)
+    refused = [instances.create_fleet(ClientToken="same", **wanted) for _ in range(2)]
+    granted = instances.create_fleet(ClientToken="same", **wanted)
+    aws.engine.faults.unlink()
+    assert other["Instances"]
+    assert [fleet.get("Instances", []) for fleet in refused] == [[], []]
+    assert {error["ErrorCode"] for fleet in refused for error in fleet["Errors"]} == {"SpotGone"}
+    assert {error["Lifecycle"] for fleet in refused for error in fleet["Errors"]} == {"spot"}
+    assert granted["Instances"]
+    assert len(instances.describe_instances()["Reservations"]) == 2
+
+
+def warnings(aws: Aws) -> None:
+    read = aws.watch("warnings", {"source": ["aws.ec2"], "detail": {"instance-id": ["i-1"]}})
+    headers = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/ec2/aws4_request"}
+    for kind in ("rebalance", "interruption"):
+        body = f"Action=WarnInstance&InstanceId=i-1&Kind={kind}"
+        with closing(HTTPConnection(urlsplit(aws.engine.url).netloc)) as connection:
+            connection.request("POST", "/", body, headers)
+            connection.getresponse().read()
+    events = eventually(lambda: found if len(found := read()) == 2 else [])
+    assert sorted((event["detail-type"], event["detail"].get("instance-action")) for event in events) == [
+        ("EC2 Instance Rebalance Recommendation", None),
+        ("EC2 Spot Instance Interruption Warning", "terminate"),
+    ]
+
+
 def state_events(aws: Aws) -> None:
     kind = "EC2 Instance State-change Notification"
     read = aws.watch("states", {"source": ["aws.ec2"], "detail-type": [kind]})
@@ -474,7 +510,9 @@ CHECKS: dict[str, Callable[[Aws], None]] = {
         expired_tokens,
         fleet_facts,
         fleet_token,
+        no_capacity,
         state_events,
+        warnings,
         object_version,
         punctual_schedules,
         scheduled_time,
