@@ -84,6 +84,37 @@ def outside(reference: Floats, current: Floats) -> Any:
     return _nearest(known, current) > max(1.5 * float(usual), 1e-9)
 
 
+@dataclass(frozen=True)
+class DensityRatio:
+    """How much more frequent rows of a place are now than they were: the logistic regression and its odds."""
+
+    weight: Floats
+    prior: float
+
+    @classmethod
+    def fit(cls, reference: Floats, current: Floats) -> "DensityRatio":
+        """Learn to tell `current` (m, d) from `reference` (n, d), both with at least one row."""
+        n, m = len(reference), len(current)
+        both = np.column_stack([np.ones(n + m), np.concatenate([reference, current])])
+        side = np.concatenate([np.zeros(n), np.ones(m)])
+        weight, penalty = np.zeros(both.shape[1]), np.full(both.shape[1], _RIDGE)
+        penalty[0] = 1e-6
+        for _ in range(25):
+            chance = 1 / (1 + np.exp(-np.clip(both @ weight, -30, 30)))
+            slope = both.T @ (chance - side) + penalty * weight
+            curve = (both * (chance * (1 - chance))[:, None]).T @ both + np.diag(penalty)
+            step = np.linalg.solve(curve, slope)
+            weight = weight - step
+            if np.abs(step).max() < 1e-6:
+                break
+        return cls(weight, n / m)
+
+    def of(self, points: Floats) -> Floats:
+        """The ratio at points (k, d), of shape (k,), in [1/20, 20]."""
+        odds = np.exp(np.clip(self.weight[0] + points @ self.weight[1:], -30, 30)) * self.prior
+        return np.asarray(np.clip(odds, 1 / _BOUND, _BOUND))
+
+
 def density_ratio(reference: Floats, current: Floats) -> Floats:
     """How much more frequent each row of `reference` (n, d) is in `current` (m, d), of shape (n,), in
     [1/20, 20].
@@ -94,21 +125,7 @@ def density_ratio(reference: Floats, current: Floats) -> Floats:
     >>> bool(ratio[before[:, 0] > 1].min() > 1 > ratio[before[:, 0] < 0].max())
     True
     """
-    n, m = len(reference), len(current)
-    both = np.column_stack([np.ones(n + m), np.concatenate([reference, current])])
-    side = np.concatenate([np.zeros(n), np.ones(m)])
-    weight, penalty = np.zeros(both.shape[1]), np.full(both.shape[1], _RIDGE)
-    penalty[0] = 1e-6
-    for _ in range(25):
-        chance = 1 / (1 + np.exp(-np.clip(both @ weight, -30, 30)))
-        slope = both.T @ (chance - side) + penalty * weight
-        curve = (both * (chance * (1 - chance))[:, None]).T @ both + np.diag(penalty)
-        step = np.linalg.solve(curve, slope)
-        weight = weight - step
-        if np.abs(step).max() < 1e-6:
-            break
-    odds = np.exp(np.clip(both[:n] @ weight, -30, 30)) * n / m
-    return np.asarray(np.clip(odds, 1 / _BOUND, _BOUND))
+    return DensityRatio.fit(reference, current).of(reference)
 
 
 def _nearest(known: Floats, points: Floats, *, own: bool = False) -> Floats:
