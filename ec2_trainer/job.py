@@ -6,6 +6,7 @@ import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import joblib
 import numpy as np
@@ -16,7 +17,7 @@ from aws_lambda_powertools import Logger
 
 from ec2_trainer.data import load_accepted
 from perennial import layout
-from perennial.artifacts import digest, dump
+from perennial.artifacts import digest, dump, load
 from perennial.assembly import Assembled
 from perennial.aws.objects import Bucket
 from perennial.aws.wiring import Services
@@ -29,7 +30,8 @@ from perennial.holdout import dump_holdout
 from perennial.lineage import VersionRecord
 from perennial.metrics import ask
 from perennial.profile import Profile
-from perennial.training import MemoryCheckpoints, PlainRows, Trained, check_labelled, fit, score
+from perennial.selection import Selected, select
+from perennial.training import MemoryCheckpoints, Trained, check_labelled, fit, score
 
 REFERENCE_ROWS = 5_000
 
@@ -47,18 +49,21 @@ def work(job: TrainingJob, services: Services, instance_id: str) -> TrainingResu
         assembled = load_accepted(services.data, config, _looked_at(job, services.artifacts), Path(scratch))
     logger.info("data loaded", extra={"rows": len(assembled), "objects": len(assembled.objects)})
     fitting = time.perf_counter()
-    trained = _trained(assembled, config)
+    check_labelled(assembled, config)
+    selected = select(assembled, job.strategy, config, config.seed)
+    logger.info("rows selected", extra={"strategy": selected.applied.name, "reason": selected.applied.reason})
+    trained = _trained(selected, config, _parent(job, selected, services))
     logger.info(
         "trained", extra={"seconds": round(time.perf_counter() - fitting, 3), "metrics": trained.metrics}
     )
-    record = _store(job, config, assembled, trained, services.artifacts)
+    record = _store(job, config, assembled, selected, trained, services.artifacts)
     services.registry.register(record)
     logger.info("registered", extra={"version": job.version})
     return TrainingResult(
         version=job.version,
         instance_id=instance_id,
-        rows_trained=len(trained.training),
-        rows_held_out=len(trained.holdout),
+        rows_trained=record.rows_trained,
+        rows_held_out=record.rows_held_out,
         metrics=trained.metrics,
         seconds=round(time.perf_counter() - started, 3),
     )
@@ -70,12 +75,25 @@ def _looked_at(job: TrainingJob, bucket: Bucket) -> set[str]:
     return {item.key for item in manifest.objects}
 
 
-def _trained(rows: Assembled, config: ModelConfig) -> Trained:
-    check_labelled(rows, config)
-    selected = PlainRows(rows.training, times=rows.times)
-    fitted = fit(selected, config, checkpoints=MemoryCheckpoints(), progress=_log_progress)
-    metrics = score(fitted.pipeline, rows.holdout, config)
-    return Trained(fitted.pipeline, rows.training, rows.holdout, metrics)
+def _parent(job: TrainingJob, selected: Selected, services: Services) -> Any:
+    """The champion's fitted pipeline, where the training goes on from it."""
+    if selected.applied.name != "incremental" or job.champion is None:
+        return None
+    artifact = services.registry.version(job.model, job.champion).artifact
+    return load(services.artifacts.get(artifact.key, artifact.version_id), artifact.sha256)
+
+
+def _trained(selected: Selected, config: ModelConfig, parent: Any) -> Trained:
+    fitted = fit(
+        selected,
+        config,
+        strategy=selected.applied.name,
+        parent=parent,
+        checkpoints=MemoryCheckpoints(),
+        progress=_log_progress,
+    )
+    metrics = score(fitted.pipeline, selected.holdout, config)
+    return Trained(fitted.pipeline, selected.known, selected.holdout, metrics)
 
 
 def _log_progress(phase: str, share: float) -> None:
@@ -83,7 +101,12 @@ def _log_progress(phase: str, share: float) -> None:
 
 
 def _store(
-    job: TrainingJob, config: ModelConfig, assembled: Assembled, trained: Trained, bucket: Bucket
+    job: TrainingJob,
+    config: ModelConfig,
+    assembled: Assembled,
+    selected: Selected,
+    trained: Trained,
+    bucket: Bucket,
 ) -> VersionRecord:
     """Write the version's files. An attempt that is repeated writes new versions of the same keys."""
 
@@ -104,15 +127,16 @@ def _store(
         estimator=config.estimator.class_path,
         code_version=job.code_version,
         seed=job.seed,
-        rows_trained=len(trained.training),
+        rows_trained=len(selected.frame),
         rows_held_out=len(trained.holdout),
         metrics=trained.metrics,
         artifact=put(layout.MODEL, dump(trained.pipeline)),
         baseline=put(layout.BASELINE, Profile.of(profiled, schema=config.columns).dump()),
-        holdout=put(layout.HOLDOUT, dump_holdout(held_out, assembled.held_recent)),
+        holdout=put(layout.HOLDOUT, dump_holdout(held_out, selected.held_recent)),
         reference=put(layout.REFERENCE, frame_to_csv(_reference(trained.training, config))),
         data=tuple(item.stored for item in assembled.objects),
         libraries=_libraries(),
+        strategy=selected.applied,
         predictions=put(layout.PREDICTIONS, dump_answers(answers)) if answers else None,
         importances=(
             put(layout.IMPORTANCES, json.dumps(importances.to_dict()).encode()) if importances else None

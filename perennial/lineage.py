@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
-from perennial.contracts import Artifact, Contract, StoredObject
+from perennial.contracts import Artifact, Contract, StoredObject, Strategy
 
 Status = Literal["candidate", "champion", "archived", "rejected", "rolled_back"]
 
@@ -12,7 +12,8 @@ class VersionRecord(Contract):
     """One immutable version in the registry; only `status` and who decided it ever change.
 
     `data` are the data objects it was trained on, `metrics` those of its own holdout at training time,
-    `predictions` its answers to these rows and `importances` of its features on them (None where none were).
+    `predictions` its answers to these rows and `importances` of its features on them (None where none were),
+    `strategy` how its rows were chosen and weighed.
     """
 
     model: str
@@ -35,6 +36,7 @@ class VersionRecord(Contract):
     libraries: dict[str, str]
     predictions: Artifact | None = None
     importances: Artifact | None = None
+    strategy: Strategy | None = None
 
 
 class ChampionAlias(Contract):
