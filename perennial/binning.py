@@ -7,11 +7,13 @@ Rounding is monotone, so that a value and an edge that fall into different cells
 are: the counts are exact. Where edges lie too unevenly for that, values are searched for after all.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from perennial.columns import Floats
-from perennial.histogram import Counts
+from perennial.histogram import HUGE, TINY, WHOLE, Counts, grid_step
 
 # Values at a time: scratch arrays stay in the cache, and dot products below the 10,000 terms from which
 # OpenBLAS calls its own threads, which fight ours.
@@ -41,8 +43,9 @@ class Bins:
 
     def __init__(self, edges: Floats) -> None:
         self.edges = edges
+        self.grid = Grid.of(edges)
         self._below: NDArray[np.uint8] | None = None
-        if edges.size and edges.size <= 255:
+        if self.grid is None and 0 < edges.size <= 255:
             self._lay_cells()
 
     def count(self, values: Floats, scratch: Scratch, nans: int) -> Counts:
@@ -90,3 +93,44 @@ class Bins:
         self._edge_in = np.full(cells[-1] + 2, np.inf)
         self._edge_in[cells] = self.edges
         self._below = np.searchsorted(cells, np.arange(cells[-1] + 2)).astype(np.uint8)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Edges that are whole multiples of a power of two: there multiplying, rounding up and comparing whole
+    numbers is exact, and no value needs comparing with its edge.
+
+    A value x lies in cell `ceil(x * inverse) - lowest`, held to 0 and `cells - 1`; bin i begins at cell
+    `starts[i]`.
+    """
+
+    inverse: float
+    lowest: float
+    cells: int
+    starts: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, edges: Floats) -> "Grid | None":
+        """The coarsest grid that has all the edges; None where it would have too many cells.
+
+        >>> Grid.of(np.array([0.5, 1.0, 2.5])).cells, Grid.of(np.array([0.1, 0.2]))
+        (6, None)
+        """
+        if edges.size < 2:
+            return None
+        span = float(edges[-1]) - float(edges[0])
+        step = grid_step(span) / 2  # moving edges up to a grid can make their span longer by a step
+        if not TINY <= step <= HUGE or not _multiples(edges, step):
+            return None
+        while step < span and _multiples(edges, 2 * step):
+            step *= 2
+        if step > 1 and np.any(edges == 0):  # the smallest numbers times the inverse would become 0
+            return None
+        cells = edges / step
+        starts = np.concatenate(([0], (cells - cells[0]).astype(np.intp) + 1))
+        return cls(1 / step, float(cells[0]), int(starts[-1]) + 1, starts)
+
+
+def _multiples(edges: Floats, step: float) -> bool:
+    cells = edges / step
+    return bool(np.all(np.abs(cells) < WHOLE) and np.all(cells == np.rint(cells)))

@@ -10,12 +10,16 @@ from numpy.typing import NDArray
 from perennial.columns import Floats
 
 MAX_EDGES = 255
+TINY, HUGE = 2.0**-500, 2.0**500  # steps of a grid between which no product underflows or overflows
+WHOLE = 2.0**51  # beyond this, floats have no halves
+_MOST_STEPS = 2048
 
 Counts = NDArray[np.int64]
 
 
 def equi_depth_edges(values: Floats, most: int = MAX_EDGES) -> Floats:
-    """At most `most` edges, each a value of the data: all distinct values where they are few, else quantiles.
+    """At most `most` edges: all distinct values where they are few, else quantiles, moved up to a grid (see
+    `binning.Grid`) where that keeps most of them apart.
 
     >>> equi_depth_edges(np.array([3.0, 1.0, 1.0, 2.0])).tolist()
     [1.0, 2.0, 3.0]
@@ -27,7 +31,29 @@ def equi_depth_edges(values: Floats, most: int = MAX_EDGES) -> Floats:
     if np.count_nonzero(first_of_each) <= most:
         return finite[first_of_each]
     places = np.arange(1, most + 1) * finite.size // (most + 1)
-    return np.unique(finite[places])
+    return _on_grid(np.unique(finite[places]))
+
+
+def grid_step(span: float) -> float:
+    """The power of two of which a span holds 1,024 to 2,048."""
+    if not 0 < span < np.inf:
+        return 0.0
+    return float(2.0 ** np.ceil(np.log2(span / _MOST_STEPS)))
+
+
+def _on_grid(edges: Floats) -> Floats:
+    """The edges moved up to a grid, where that keeps most of them apart; else as they are.
+
+    >>> _on_grid(np.array([0.0, 0.3, 1.0])).tolist()
+    [0.0, 0.30029296875, 1.0]
+    """
+    if edges.size < 2:
+        return edges
+    step = grid_step(float(edges[-1]) - float(edges[0]))
+    if not TINY <= step <= HUGE or max(abs(edges[0]), abs(edges[-1])) / step >= WHOLE:
+        return edges
+    moved = np.unique(np.ceil(edges / step) * step)
+    return moved if moved.size > 0.75 * edges.size else edges
 
 
 def count_into(values: Floats, edges: Floats) -> Counts:

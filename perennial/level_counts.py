@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,13 +10,22 @@ import numpy as np
 
 from perennial.column_profiles import (
     CHARACTER_CLASSES,
+    MAX_LEVELS,
     CategoryColumn,
     NumberColumn,
     frequent,
     most_frequent,
     with_arrays,
 )
-from perennial.columns import Kind, arrow_bytes, as_arrow_strings, count_levels, counted_levels, utf8_pieces
+from perennial.columns import (
+    Kind,
+    arrow_bytes,
+    as_arrow_strings,
+    count_levels,
+    counted_levels,
+    lines_of,
+    utf8_pieces,
+)
 from perennial.sketch import Distinct
 
 if TYPE_CHECKING:
@@ -27,24 +36,15 @@ _UNSEEN_KEPT = 4_096
 _REMEMBERED = 65_536
 
 
-def levels_of(values: Any) -> tuple[str, ...]:
-    """The levels that a reference counts one by one."""
-    strings = as_arrow_strings(values)
-    if strings is not None:
-        counted = strings.value_counts()
-        if len(counted) > _FEW:
-            return frequent(dict(_top(counted.field(0), counted.field(1), 512)))
-    return frequent(count_levels(values)[0])
-
-
 class LevelCounts:
-    """Adds up the levels of one column."""
+    """Adds up the levels of one column. Without `levels` its own most frequent ones become them: at the end,
+    or when more than 4,096 have been seen.
+    """
 
-    def __init__(self, kind: Kind, levels: Any) -> None:
+    def __init__(self, kind: Kind, levels: Sequence[str] | None) -> None:
         self._kind = kind
-        self._levels: tuple[str, ...] = tuple(levels)
-        self._places = {level: place for place, level in enumerate(self._levels)}
-        self._counts = np.zeros(len(self._levels), np.int64)
+        self._own = levels is None
+        self._take(tuple(levels or ()))
         self._count = self._nulls = 0
         self._unseen: dict[str, int] = {}
         self._hashed: set[str] = set()
@@ -52,11 +52,10 @@ class LevelCounts:
 
     def add(self, values: Any) -> None:
         """Values that follow."""
-        strings = as_arrow_strings(values)
-        if strings is None:
+        counted = _counted(values)
+        if counted is None:
             found, nulls = count_levels(values)
         else:
-            counted = strings.value_counts()
             if len(counted) > _FEW:
                 self._add_many(counted.field(0), counted.field(1))
                 return
@@ -78,6 +77,7 @@ class LevelCounts:
 
     def done(self) -> CategoryColumn:
         """What was counted, as it is stored."""
+        self._settle()
         column = CategoryColumn(
             kind=self._kind,
             count=self._count,
@@ -99,6 +99,7 @@ class LevelCounts:
         counts = times.to_numpy()
         self._nulls += int(counts[~here.to_numpy(zero_copy_only=False)].sum())
         levels, times = levels.filter(here), times.filter(here)
+        self._settle(_top(levels, times, 2 * MAX_LEVELS))
         counts = times.to_numpy()
         self._count += int(counts.sum())
         places = pc.index_in(levels, value_set=pa.array(self._levels, levels.type))
@@ -110,11 +111,47 @@ class LevelCounts:
         self._distinct = self._distinct.merge(Distinct.of_bytes(*arrow_bytes(levels)))
         self._bound()
 
+    def _take(self, levels: tuple[str, ...]) -> None:
+        self._levels = levels
+        self._places = {level: place for place, level in enumerate(levels)}
+        self._counts = np.zeros(len(levels), np.int64)
+
+    def _settle(self, coming: Iterable[tuple[str, int]] = ()) -> None:
+        """Take own levels, where they are to be taken and have not been yet."""
+        if not self._own:
+            return
+        self._own = False
+        found = dict(self._unseen)
+        for level, times in coming:
+            found[level] = found.get(level, 0) + times
+        self._take(frequent(found))
+        for level, place in self._places.items():
+            self._counts[place] = self._unseen.pop(level, 0)
+
     def _bound(self) -> None:
         """Keep the most frequent half of the unseen levels where they have become too many."""
         if len(self._unseen) > _UNSEEN_KEPT:
+            self._settle()
             ranked = sorted(self._unseen.items(), key=lambda pair: (-pair[1], pair[0]))
             self._unseen = dict(ranked[: _UNSEEN_KEPT // 2])
+
+
+def _counted(values: Any) -> pa.StructArray | None:
+    """What pyarrow counts of strings, without the interpreter's lock; None where there is no pyarrow, or the
+    values are none of its strings.
+    """
+    strings = as_arrow_strings(values)
+    if strings is not None:
+        return strings.value_counts()
+    lines = lines_of(values)
+    if lines is None:
+        return None
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    counted = lines.value_counts()
+    levels = pc.utf8_slice_codeunits(counted.field(0), 0, -1)
+    return pa.StructArray.from_arrays([levels, counted.field(1)], ["values", "counts"])
 
 
 class TextCounts:

@@ -47,6 +47,23 @@ class Moments:
         return Moments(self.count + other.count, bounded(mean), bounded(m2), bounded(m3), bounded(m4))
 
 
+def around_mean(count: int, origin: float, s1: float, s2: float, s3: float, s4: float) -> Moments:
+    """Of sums of powers of deviations from any origin. Exact to rounding where the origin lies within the
+    values.
+
+    >>> around_mean(2, 1.0, 1.0, 1.0, 1.0, 1.0)
+    Moments(count=2, mean=1.5, m2=0.5, m3=0.0, m4=0.125)
+    """
+    if not count:
+        return NOTHING
+    step = s1 / count
+    square = step * step
+    m2 = s2 - s1 * step
+    m3 = s3 - 3 * step * s2 + 2 * square * s1
+    m4 = s4 - 4 * step * s3 + 6 * square * s2 - 3 * square * step * s1
+    return Moments(count, bounded(origin + step), bounded(max(m2, 0.0)), bounded(m3), bounded(max(m4, 0.0)))
+
+
 def bounded(value: float) -> float:
     """The nearest finite float, for JSON knows no infinity; NaN (infinity less infinity) is the largest."""
     number = float(value)

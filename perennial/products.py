@@ -104,22 +104,18 @@ class BlockProducts:
         size = (centres.size, centres.size)
         self.rows, self.sums, self.products = np.zeros(size), np.zeros(size), np.zeros(size)
 
-    def add(self, deviations: Floats, means: Floats, present: Floats | None) -> None:
-        """`deviations` of shape (k, rows) from the block's own `means` of shape (k,), 0 where `present` is 0.
+    def add(self, deviations: Floats, totals: Floats, present: Floats | None) -> None:
+        """`deviations` of shape (k, rows) from the centres, 0 where `present` is 0; `totals` are their sums.
 
         `present` has the same shape; it is None where no value is missing.
         """
-        products = gram(deviations, deviations)
-        if present is None:  # a column's deviations add up to 0
-            rows = np.full(products.shape, float(deviations.shape[1]))
-            sums = np.zeros(products.shape)
+        self.products += gram(deviations, deviations)
+        if present is None:
+            self.rows += float(deviations.shape[1])
+            self.sums += totals[:, None]
         else:
-            rows, sums = gram(present, present), gram(deviations, present)
-        step = (means - self.centres)[:, None]
-        moved = sums + rows * step
-        self.products += products + step.T * sums + step * moved.T
-        self.sums += moved
-        self.rows += rows
+            self.rows += gram(present, present)
+            self.sums += gram(deviations, present)
 
     def done(self, names: tuple[str, ...]) -> Products:
         """What was added, as it is stored."""

@@ -15,28 +15,33 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from perennial.binning import BLOCK, Bins, Scratch
-from perennial.column_profiles import ColumnProfile, NumberColumn, with_arrays
-from perennial.columns import Floats, Kind, as_numbers, part_of, text_lengths
+from perennial.binning import BLOCK, Bins
+from perennial.column_profiles import ColumnProfile, NumberColumn
+from perennial.columns import Floats, Kind, as_numbers, part_of, taken, text_lengths
 from perennial.errors import ProfileMismatch
-from perennial.histogram import Counts, equi_depth_edges
-from perennial.level_counts import LevelCounts, TextCounts, levels_of
-from perennial.moments import NOTHING, Moments, bounded
-from perennial.products import MAX_COLUMNS, BlockProducts, Products
+from perennial.histogram import equi_depth_edges
+from perennial.level_counts import LevelCounts, TextCounts
+from perennial.moments import bounded
+from perennial.number_scan import Group, NumberSums
+from perennial.products import MAX_COLUMNS, Products
 
-STRETCH = 16 * BLOCK
+STRETCH = 8 * BLOCK
+SAMPLED = 65_536
+_TOGETHER = 12
 _WORTH_THREADS = 200_000  # values in a table; below this, starting threads costs more than they save
-
-Binning = Mapping[str, Floats | tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What to count: kinds and bins (edges, or levels) by column; names and centres of the co-moments."""
+    """What to count: kinds by column; edges of number columns; levels of the others, where they are not to be
+    their own; names and centres of the co-moments.
+    """
 
     kinds: Mapping[str, Kind]
-    bins: Binning
+    edges: Mapping[str, Floats]
+    levels: Mapping[str, tuple[str, ...]]
     names: tuple[str, ...]
     centres: Floats | None
 
@@ -46,17 +51,23 @@ class Plan:
         return [name for name, kind in self.kinds.items() if kind not in {"category", "boolean"}]
 
 
-def own_bins(columns: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Floats | tuple[str, ...]]:
-    """Bins of a table that is its own reference."""
+def own_edges(columns: Mapping[str, Any], kinds: Mapping[str, Kind]) -> dict[str, Floats]:
+    """Edges of a table's number columns that is its own reference: of a sample of the rows, drawn evenly,
+    where there are more than 65,536.
+    """
+    rows = len(next(iter(columns.values()))) if columns else 0
+    names = [name for name, kind in kinds.items() if kind not in {"category", "boolean"}]
+    places: NDArray[np.int64] | None = None
+    if rows > SAMPLED:
+        within = np.random.default_rng(0).random(SAMPLED)
+        places = ((np.arange(SAMPLED) + within) * rows / SAMPLED).astype(np.int64).clip(0, rows - 1)
 
-    def bins(name: str) -> Floats | tuple[str, ...]:
-        kind = kinds[name]
-        if kind in {"category", "boolean"}:
-            return levels_of(columns[name])
-        return equi_depth_edges(_numbers(name, kind, columns[name]))
+    def edges(name: str) -> Floats:
+        values = columns[name] if places is None else taken(columns[name], places)
+        return equi_depth_edges(_numbers(name, kinds[name], values))
 
-    cells = sum(len(columns[name]) for name in kinds)
-    return dict(zip(kinds, _on_all_cores([partial(bins, name) for name in kinds], cells), strict=True))
+    tasks = [partial(edges, name) for name in names]
+    return dict(zip(names, _on_all_cores(tasks, min(rows, SAMPLED) * len(names)), strict=True))
 
 
 def co_moment_names(kinds: Mapping[str, Kind]) -> tuple[str, ...]:
@@ -69,11 +80,12 @@ class Scan:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._bins = {name: Bins(np.asarray(plan.bins[name], np.float64)) for name in plan.numbers}
-        self._sums = {name: _NumberSums(self._bins[name].edges.size + 1) for name in plan.numbers}
+        self._bins = {name: Bins(np.asarray(plan.edges[name], np.float64)) for name in plan.numbers}
+        self._groups = _groups(plan, self._bins)
+        self._sums = {name: NumberSums(self._bins[name].edges.size + 1) for name in plan.numbers}
         self._texts = {name: TextCounts() for name, kind in plan.kinds.items() if kind == "text"}
         self._levels = {
-            name: LevelCounts(kind, plan.bins[name])
+            name: LevelCounts(kind, plan.levels.get(name))
             for name, kind in plan.kinds.items()
             if kind in {"category", "boolean"}
         }
@@ -91,11 +103,12 @@ class Scan:
         ]
         if self._centres is None and self._plan.names and rows:
             self._centres = self._first_centres(columns)
-        stretches: list[Callable[[], Any]] = [
-            partial(self._stretch, columns, start, min(rows, start + STRETCH))
+        scans: list[Callable[[], Any]] = [
+            partial(self._stretch, group, columns, start, min(rows, start + STRETCH))
             for start in range(0, rows, STRETCH)
+            for group in self._groups
         ]
-        done = _on_all_cores(counting + stretches, rows * len(self._plan.kinds))
+        done = _on_all_cores(counting + scans, rows * len(self._plan.kinds))
         for sums, products in done[len(counting) :]:
             for name, found in sums.items():
                 self._sums[name].add(found)
@@ -131,121 +144,24 @@ class Scan:
             return np.array([bounded(values.mean()) if values.size else 0.0 for values in finite])
 
     def _stretch(
-        self, columns: Mapping[str, Any], start: int, stop: int
-    ) -> tuple[dict[str, _NumberSums], Products | None]:
-        """Scan rows `start` to `stop` of all number columns."""
+        self, group: Group, columns: Mapping[str, Any], start: int, stop: int
+    ) -> tuple[dict[str, NumberSums], Products | None]:
+        """Scan rows `start` to `stop` of a group of number columns."""
         values = {
             name: _numbers(name, self._plan.kinds[name], part_of(columns[name], start, stop))
-            for name in self._plan.numbers
+            for name in group.names
         }
-        sums = {name: _NumberSums(self._bins[name].edges.size + 1) for name in values}
-        scratch = Scratch()
-        places = {name: place for place, name in enumerate(self._plan.names)}
-        width = min(BLOCK, stop - start)
-        deviations = np.empty((max(1, len(places)), width))
-        spare = np.empty(width)
-        products = BlockProducts(self._centres) if self._centres is not None and places else None
-        with np.errstate(over="ignore", invalid="ignore"):
-            for first in range(0, stop - start, BLOCK):
-                length = min(BLOCK, stop - start - first)
-                present: dict[int, Floats] = {}
-                for name, column in values.items():
-                    block = column[first : first + length]
-                    place = places.get(name)
-                    row = spare[:length] if place is None else deviations[place, :length]
-                    mask = sums[name].scan(block, row, self._bins[name], scratch)
-                    if mask is not None and place is not None:
-                        present[place] = mask
-                if products is not None:
-                    means = np.array([sums[name].last_mean for name in places])
-                    products.add(deviations[:, :length], means, _presence(present, len(places), length))
-        return sums, products.done(self._plan.names) if products is not None else None
+        return group.scan(values, self._centres)
 
 
-class _NumberSums:
-    """What is counted of one number column."""
-
-    def __init__(self, bins: int) -> None:
-        self.counts: Counts = np.zeros(bins, np.int64)
-        self.count = self.nulls = self.infinite = self.zeros = 0
-        self.low: float | None = None
-        self.high: float | None = None
-        self.moments = NOTHING
-        self.last_mean = 0.0
-
-    def scan(self, values: Floats, deviations: Floats, bins: Bins, scratch: Scratch) -> Floats | None:
-        """Count one block. Leaves each value's deviation from the block's mean in `deviations`, 0 where it is
-        not finite, and returns where it is (1.0), or None where it is everywhere.
-        """
-        total = float(values.sum())
-        mask: Floats | None = None
-        finite = values
-        nulls = 0
-        if not np.isfinite(total):
-            usable = np.isfinite(values)
-            nulls = int(np.isnan(values).sum())
-            finite = values[usable]
-            self.infinite += values.size - nulls - finite.size
-            mask = usable.astype(np.float64)
-            total = float(finite.sum())
-        self.nulls += nulls
-        self.count += values.size - nulls
-        self.zeros += values.size - int(np.count_nonzero(values))
-        self.counts += bins.count(values, scratch, nulls)
-        self.last_mean = mean = bounded(total / finite.size) if finite.size else 0.0
-        np.subtract(values, mean, out=deviations)
-        if mask is not None:
-            np.copyto(deviations, 0.0, where=mask == 0.0)
-        if finite.size:
-            self._extremes(float(finite.min()), float(finite.max()))
-            square = np.multiply(deviations, deviations, out=scratch.floats[: values.size])
-            m2, m3, m4 = square.sum(), np.dot(square, deviations), np.dot(square, square)
-            block = Moments(int(finite.size), mean, bounded(m2), bounded(m3), bounded(m4))
-            self.moments = self.moments.merge(block)
-        return mask
-
-    def _extremes(self, low: float, high: float) -> None:
-        self.low = low if self.low is None else min(self.low, low)
-        self.high = high if self.high is None else max(self.high, high)
-
-    def add(self, other: _NumberSums) -> None:
-        """The sums of rows that follow."""
-        self.counts += other.counts
-        self.count += other.count
-        self.nulls += other.nulls
-        self.infinite += other.infinite
-        self.zeros += other.zeros
-        self.moments = self.moments.merge(other.moments)
-        if other.low is not None and other.high is not None:
-            self._extremes(other.low, other.high)
-
-    def done(self, kind: Kind, edges: Floats) -> NumberColumn:
-        """What was counted, as it is stored."""
-        column = NumberColumn(
-            kind=kind,
-            count=self.count,
-            nulls=self.nulls,
-            infinite=self.infinite,
-            zeros=self.zeros,
-            low=self.low,
-            high=self.high,
-            mean=self.moments.mean,
-            m2=self.moments.m2,
-            m3=self.moments.m3,
-            m4=self.moments.m4,
-            edges=tuple(edges.tolist()),
-            counts=tuple(self.counts.tolist()),
-        )
-        return with_arrays(column, edge_array=edges, count_array=self.counts)
-
-
-def _presence(present: dict[int, Floats], columns: int, length: int) -> Floats | None:
-    if not present:
-        return None
-    masks = np.ones((columns, length))
-    for place, mask in present.items():
-        masks[place] = mask
-    return masks
+def _groups(plan: Plan, bins: Mapping[str, Bins]) -> list[Group]:
+    """The columns of the co-moments together, the others by the dozen."""
+    others = [name for name in plan.numbers if name not in plan.names]
+    first = [Group(plan.names, bins, co_moments=True)] if plan.names else []
+    return first + [
+        Group(tuple(others[place : place + _TOGETHER]), bins, co_moments=False)
+        for place in range(0, len(others), _TOGETHER)
+    ]
 
 
 def _numbers(name: str, kind: Kind, values: Any) -> Floats:

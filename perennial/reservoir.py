@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial.columns import is_arrow
+from perennial.columns import decoded, is_arrow, taken
 
 
 class Reservoir:
@@ -32,7 +32,7 @@ class Reservoir:
             places = np.flatnonzero(keys < worst)
             if not places.size:
                 return
-            columns = {name: _taken(values, places) for name, values in columns.items()}
+            columns = {name: taken(values, places) for name, values in columns.items()}
             keys = keys[places]
         self._parts.append(columns)
         self._keys = np.concatenate([self._keys, keys])
@@ -52,30 +52,16 @@ class Reservoir:
             joined = {name: _joined([part[name] for part in self._parts]) for name in self._parts[0]}
         if self._keys.size > self._most:
             places = np.sort(np.argpartition(self._keys, self._most)[: self._most])
-            joined = {name: _taken(values, places) for name, values in joined.items()}
+            joined = {name: taken(values, places) for name, values in joined.items()}
             self._keys = self._keys[places]
         self._parts = [joined]
-
-
-def _taken(values: Any, places: np.ndarray[Any, np.dtype[np.intp]]) -> Any:
-    if is_arrow(values):
-        return _decoded(values.take(places))
-    if hasattr(values, "iloc"):
-        return values.take(places)
-    return np.asarray(values)[places]
-
-
-def _decoded(values: Any) -> Any:
-    """Dictionaries differ from part to part; what they stand for does not."""
-    inner = getattr(values.type, "value_type", None)
-    return values.cast(inner) if str(values.type).startswith("dictionary") else values
 
 
 def _joined(parts: list[Any]) -> Any:
     if is_arrow(parts[0]):
         import pyarrow as pa
 
-        plain = [_decoded(part) for part in parts]
+        plain = [decoded(part) for part in parts]
         return pa.chunked_array([chunk for part in plain for chunk in getattr(part, "chunks", [part])])
     if hasattr(parts[0], "iloc"):
         import pandas as pd
