@@ -1,13 +1,14 @@
 """Builds one Lambda layer into a folder: `python build.py CoreLayer ARTIFACTS_DIR`.
 
-Four layers, so that a function carries only what its path imports:
+Five layers, so that a function carries only what its path imports:
 
     CodeLayer   perennial/, ec2_trainer/ and models/, copied afresh on every build
     CoreLayer   what every function imports: boto3, numpy, pydantic, Powertools
     ArrowLayer  pyarrow: reading batches
     LearnLayer  scipy, pandas, scikit-learn: statistics and estimators
+    PageLayer   jinja2: the report of a run
 
-The last three are installed from their lock for the Lambda platform, slimmed, and kept under
+All but the first are installed from their lock for the Lambda platform, slimmed, and kept under
 .perennial/cache/layers by a digest of everything that shapes them. A repeated build links the kept tree, and
 `sam deploy`, which names an upload by its content, sends nothing twice.
 

@@ -25,6 +25,7 @@ CONTRACTS: dict[str, tuple[type[c.Contract], type[c.Contract]]] = {
     "evaluate_challenger": (c.EvaluateChallengerInput, c.Evaluation),
     "promote_challenger": (c.PromoteChallengerInput, c.Promotion),
     "roll_back": (c.RollBackInput, c.RolledBack),
+    "write_report": (c.WriteReportInput, c.WrittenReport),
     "watch_instances": (c.InstanceStateChange, c.LossReport),
 }
 

@@ -261,6 +261,16 @@ class RolledBack(Contract):
     summary: str
 
 
+class WriteReportInput(OfRun):
+    """The run has its outcome; the page says how it came about."""
+
+
+class WrittenReport(Contract):
+    """Where the page lies, as `aws s3 cp` takes it."""
+
+    uri: str
+
+
 class LaunchedTrainer(Contract):
     """What launching left; the state's own output is the instance's answer."""
 

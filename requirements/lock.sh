@@ -29,6 +29,7 @@ core=$(sed -n 's/^\([a-z0-9_-]*\)==.*/--no-emit-package \1/p' layer-core.txt)
 layer layer-arrow $core
 # shellcheck disable=SC2086
 layer layer-learn $core
+layer layer-page
 
 if grep -niE 'https?://|index-url|find-links' ./*.txt; then
     echo "a lock names a host; see above" >&2

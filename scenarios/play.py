@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from perennial.aws import facts
-from perennial.config import load_model
 from perennial.contracts import Outcome
 from perennial.report.page import render
 from perennial.report.views import RunView, StoryView
@@ -53,7 +52,7 @@ def tell(stack: DeployedStack, runs: Sequence[RunView], engine: str) -> StoryVie
     """Everything the page shows."""
     title = f"Perennial: the story of {stack.model}"
     return facts.story_view(
-        stack.services, load_model(stack.model), runs, title=title, engine=engine, now=datetime.now(UTC)
+        stack.services, stack.model, runs, title=title, engine=engine, now=datetime.now(UTC)
     )
 
 

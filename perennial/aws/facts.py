@@ -1,9 +1,8 @@
 """What happened, gathered for the report from where it lies: ledger, history, documents, registry."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -12,11 +11,12 @@ from perennial import layout
 from perennial.aws import history
 from perennial.aws.clients import client, error_code
 from perennial.aws.wiring import Services
-from perennial.config import ModelConfig
+from perennial.config import load_model
 from perennial.contracts import Outcome
+from perennial.errors import InvalidModelFile, UnknownModel
+from perennial.report import documents
+from perennial.report.findings import PastView, PointView
 from perennial.report.views import (
-    ColumnView,
-    DecisionView,
     EvaluationView,
     EventView,
     Interval,
@@ -33,7 +33,8 @@ def run_view(
     """One finished run, with the documents that it left."""
     entry = services.ledger.run(run) or {}
     seen = history.visits(history.events(client("stepfunctions"), services.workflow.execution_arn(run)))
-    drift = _document(services, run, layout.DRIFT) or {}
+    drift = _document(services, run, layout.DRIFT)
+    validation = _document(services, run, layout.VALIDATION)
     decision = _document(services, run, layout.DECISION)
     evaluation = _document(services, run, layout.EVALUATION)
     return RunView(
@@ -52,10 +53,14 @@ def run_view(
         states=_states(seen),
         path=tuple(visit.state for visit in seen),
         seconds=((seen[-1].left or seen[-1].entered) - seen[0].entered).total_seconds(),
-        drift=_columns(drift),
-        drift_kinds=tuple(drift.get("kinds", ())),
-        drift_summary=drift.get("summary", ""),
-        decision=_decision(decision) if decision else None,
+        drift=documents.columns(drift) if drift else (),
+        drift_kinds=tuple(drift["kinds"]) if drift else (),
+        drift_summary=drift["summary"] if drift else "",
+        answers=documents.answers(drift) if drift else (),
+        findings=documents.findings(drift) if drift else None,
+        data=documents.data(validation) if validation else None,
+        point=_point(entry, drift),
+        decision=documents.decision(decision) if decision else None,
         evaluation=EvaluationView.model_validate(
             {name: evaluation[name] for name in EvaluationView.model_fields}
         )
@@ -66,33 +71,67 @@ def run_view(
 
 def story_view(
     services: Services,
-    config: ModelConfig,
+    model: str,
     runs: Sequence[RunView],
     *,
     title: str,
     engine: str,
     now: datetime,
+    past: Sequence[PastView] = (),
+    single: bool = False,
 ) -> StoryView:
-    """What the report shows of these runs, with the model's versions and the workflow as deployed."""
-    machine = client("stepfunctions").describe_state_machine(stateMachineArn=services.workflow.arn)
+    """What the report shows of these runs, with the model's versions and the workflow of the last one."""
+    machine = client("stepfunctions").describe_state_machine_for_execution(
+        executionArn=services.workflow.execution_arn(runs[-1].run)
+    )
     return StoryView(
         title=title,
-        model=config.name,
+        model=model,
         generated_at=now,
         stack=services.settings.stack,
         engine=engine,
         definition=json.loads(machine["definition"]),
         runs=tuple(runs),
-        versions=version_views(services, config, runs),
+        versions=version_views(services, model, runs),
         events=event_views(runs),
+        past=tuple(past),
+        single=single,
     )
 
 
-def version_views(
-    services: Services, config: ModelConfig, runs: Sequence[RunView]
-) -> tuple[VersionView, ...]:
+def past_views(services: Services, entry: Mapping[str, Any], limit: int = 20) -> list[PastView]:
+    """The ended runs before that of `entry`, oldest first, with what those of the same champion found."""
+    before = datetime.fromisoformat(entry["started_at"])
+    earlier = services.ledger.runs(entry["model"], limit, before=before)
+    champion = _integer(entry.get("champion_before"))
+    return [_past(services, each, champion) for each in reversed(earlier) if "outcome" in each]
+
+
+def _past(services: Services, entry: Mapping[str, Any], champion: int | None) -> PastView:
+    compared = champion is not None and champion == _integer(entry.get("champion_before"))
+    return PastView(
+        run=entry["run"],
+        started_at=datetime.fromisoformat(entry["started_at"]),
+        trigger=entry.get("trigger"),
+        outcome=entry["outcome"],
+        reason=_sentence(entry.get("reason", "")),
+        champion=_integer(entry.get("champion_after")),
+        point=_point(entry, _document(services, entry["run"], layout.DRIFT)) if compared else None,
+    )
+
+
+def _point(entry: Mapping[str, Any], drift: dict[str, Any] | None) -> PointView | None:
+    champion = _integer(entry.get("champion_before"))
+    if drift is None or champion is None:
+        return None
+    at = datetime.fromisoformat(entry["started_at"])
+    return documents.point(drift, run=entry["run"], at=at, champion=champion)
+
+
+def version_views(services: Services, model: str, runs: Sequence[RunView]) -> tuple[VersionView, ...]:
     """All versions, each with the times at which it served."""
-    served = _intervals(services.registry.audit(config.name))
+    served = _intervals(services.registry.audit(model))
+    metric = _metric(model)
     return tuple(
         VersionView(
             version=record.version,
@@ -100,12 +139,12 @@ def version_views(
             parent=record.parent,
             run=next((run.name for run in runs if run.run == record.run), record.run),
             created_at=record.created_at,
-            metric_name=config.metric,
-            metric=record.metrics.get(config.metric),
+            metric_name=metric,
+            metric=record.metrics.get(metric),
             rows_trained=record.rows_trained,
             champion=tuple(served.get(record.version, ())),
         )
-        for record in services.registry.versions(config.name)
+        for record in services.registry.versions(model)
     )
 
 
@@ -126,37 +165,12 @@ def event_views(runs: Sequence[RunView]) -> tuple[EventView, ...]:
     )
 
 
-def _columns(drift: dict[str, Any]) -> tuple[ColumnView, ...]:
-    """The columns of a stored drift report that can be drawn."""
-    return tuple(
-        ColumnView(
-            name=name,
-            kind="number" if "edges" in bars else "category",
-            labels=tuple(bars.get("levels") or _bins(bars["edges"])),
-            edges=tuple(bars["edges"]) if "edges" in bars else None,
-            reference=tuple(bars["reference"]),
-            current=tuple(bars["current"]),
-            drifted=column["drifted"],
-            significant=column["significant"],
-            material=column["material"],
-            effect=column["effect"],
-            p_value=column["adjusted_p_value"],
-            statistics=column["statistics"],
-            reasons=tuple(column["reasons"]),
-        )
-        for name, column in drift.get("columns", {}).items()
-        if (bars := column["histogram"])["reference"]
-    )
-
-
-def _decision(document: dict[str, Any]) -> DecisionView:
-    strategy = document.pop("strategy", None) or {}
-    told = {"strategy": strategy.get("name", ""), "strategy_reason": strategy.get("reason", "")}
-    return DecisionView.model_validate(document | told)
-
-
-def _bins(edges: Sequence[float]) -> list[str]:
-    return [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
+def _metric(model: str) -> str:
+    """Name of the model's metric; a run may have failed because its model file cannot be read."""
+    try:
+        return load_model(model).metric
+    except (UnknownModel, InvalidModelFile):
+        return ""
 
 
 def _states(seen: Sequence[history.Visit]) -> tuple[StateView, ...]:

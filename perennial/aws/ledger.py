@@ -40,11 +40,14 @@ class Ledger:
         item: dict[str, Any] | None = self._table.get_item(Key=run_key(run), ConsistentRead=True).get("Item")
         return item
 
-    def runs(self, model: str, limit: int = 50) -> list[dict[str, Any]]:
-        """The latest runs of a model, newest first."""
+    def runs(self, model: str, limit: int = 50, before: datetime | None = None) -> list[dict[str, Any]]:
+        """The latest runs of a model that started before a moment, if one is given; newest first."""
+        condition = Key("model").eq(model)
         answer = self._table.query(
             IndexName="by_model",
-            KeyConditionExpression=Key("model").eq(model),
+            KeyConditionExpression=condition & Key("started_at").lt(before.isoformat())
+            if before
+            else condition,
             ScanIndexForward=False,
             Limit=limit,
         )

@@ -65,7 +65,8 @@ class Findings:
     """What was found beside the data's own drift; None where there was too little to tell.
 
     `performance` is for the verdict, `primary` the model's own metric with intervals, `estimated` by metric,
-    `prediction` the drift report of the answers, `answers` their shares and spreads.
+    `prediction` the drift report of the answers, `answers` their shares and spreads, `importances` those
+    of the holdout (`reference`) and of the labelled rows (`current`).
     """
 
     performance: PerformanceChange | None
@@ -74,6 +75,7 @@ class Findings:
     prediction: DriftReport
     answers: dict[str, Any]
     importance: ImportanceChange | None
+    importances: dict[str, Importances]
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values, `performance` left to the drift report."""
@@ -86,6 +88,7 @@ class Findings:
             "prediction": self.prediction.to_dict(),
             "answers": self.answers,
             "importance": asdict(self.importance) if self.importance else None,
+            "importances": {name: found.to_dict() for name, found in self.importances.items()},
         }
 
 
@@ -94,13 +97,19 @@ def look_into(
 ) -> Findings:
     """Everything but what accumulates over runs. The holdout is labelled; rows of the batch may be."""
     labelled = batch.of(has_label(batch.frame, config))
+    now = _importances_now(config, model, labelled, importances)
     return Findings(
         performance=_performance(config, labelled, holdout),
         primary=_primary(config, labelled, holdout),
         estimated=estimate_performance(config, batch, holdout),
         prediction=_prediction(config.drift, batch, holdout),
         answers={name: _described(rows) for name, rows in (("reference", holdout), ("current", batch))},
-        importance=_importance(config, model, labelled, importances),
+        importance=compare_importances(importances, now, seed=config.seed, alpha=config.drift.alpha)
+        if importances and now
+        else None,
+        importances={
+            name: found for name, found in (("reference", importances), ("current", now)) if found is not None
+        },
     )
 
 
@@ -250,13 +259,12 @@ def _described(rows: Rows) -> dict[str, Any]:
     }
 
 
-def _importance(
+def _importances_now(
     config: ModelConfig, model: Any, labelled: Rows, baseline: Importances | None
-) -> ImportanceChange | None:
+) -> Importances | None:
     if baseline is None or len(labelled) < _LEAST_ROWS or len(config.features) > _MOST_FEATURES:
         return None
-    now = measure_importances(config, model, labelled, repeats=2)
-    return compare_importances(baseline, now, seed=config.seed, alpha=config.drift.alpha) if now else None
+    return measure_importances(config, model, labelled, repeats=2)
 
 
 def _thinned(rows: Rows, most: int = _ESTIMATION_ROWS) -> Rows:

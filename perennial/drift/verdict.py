@@ -141,6 +141,8 @@ def _verdict(config: ModelConfig, report: DriftReport, findings: Findings, chang
         "drifted": drifted,
         "kinds": list(kinds),
         "summary": summary.summary,
+        "metric": config.metric,
+        "lifetime_alpha": config.drift.lifetime_alpha,
         "concept": findings.to_dict() | {"changes": [asdict(change) for change in changes]},
     }
     metrics = {"DriftScore": report.score, "ColumnsDrifted": float(len(report.drifted_columns))}

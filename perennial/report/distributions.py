@@ -13,8 +13,8 @@ UNEVEN = 25  # bins this much wider than others: equal slots say more than densi
 
 
 def ordered(columns: tuple[ColumnView, ...]) -> list[ColumnView]:
-    """Drifted columns first, each group by falling effect."""
-    return sorted(columns, key=lambda column: (not column.drifted, -(column.effect or 0.0)))
+    """By likely impact on the model: drifted columns first, then by effect times the model's leaning."""
+    return sorted(columns, key=lambda column: (not column.drifted, -(column.effect or 0.0) * column.weight))
 
 
 def chart(column: ColumnView, name: str) -> str:

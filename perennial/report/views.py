@@ -5,20 +5,15 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from perennial.contracts import DriftKind, Outcome, TriggerKind
 from perennial.lineage import Status
+from perennial.report.findings import DataView, FindingsView, PastView, PointView, View
 
 StateStatus = Literal["succeeded", "failed", "caught", "aborted"]
 EventKind = Literal["promoted", "rejected", "rolled_back", "quarantined", "failed"]
 Share = float  # between 0 and 1
-
-
-class View(BaseModel):
-    """A frozen record; a misspelt field is an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class StateView(View):
@@ -39,10 +34,11 @@ class ColumnView(View):
 
     A number's `edges` (one more than `labels`) bound its bins; a category's `edges` are None and its labels
     are its levels. `reference` and `current` are shares, one per label. `p_value` is adjusted for the number
-    of columns.
+    of columns. `weight`: how much the model leans on it, 1 for the label and its answers.
     """
 
     name: str
+    role: Literal["feature", "label", "answer"] = "feature"
     kind: Literal["number", "category"]
     labels: tuple[str, ...]
     edges: tuple[float, ...] | None = None
@@ -52,8 +48,9 @@ class ColumnView(View):
     significant: bool
     material: bool
     effect: float | None = None
+    weight: float = 1.0
     p_value: float | None = None
-    statistics: dict[str, float] = {}
+    statistics: dict[str, float] = Field(default_factory=dict)
     reasons: tuple[str, ...] = ()
 
     @model_validator(mode="after")
@@ -86,14 +83,15 @@ class EvaluationView(View):
     summary: str
     better: bool
     reasons: tuple[str, ...] = ()
-    metrics: dict[str, float] = {}
+    metrics: dict[str, float] = Field(default_factory=dict)
 
 
 class RunView(View):
     """One run: how it was started, the path it took and what came of it.
 
     `path` names the states in the order they were entered, repeats included; where it is empty, `states`
-    gives the order. `drift_kinds` and `drift_summary` are empty where nothing was compared.
+    gives the order. `drift` holds the batch's columns, `answers` what the champion made of them; these,
+    `findings` and what begins with `drift` are empty where nothing was compared.
     """
 
     name: str
@@ -114,6 +112,10 @@ class RunView(View):
     drift: tuple[ColumnView, ...] = ()
     drift_kinds: tuple[DriftKind, ...] = ()
     drift_summary: str = ""
+    answers: tuple[ColumnView, ...] = ()
+    findings: FindingsView | None = None
+    data: DataView | None = None
+    point: PointView | None = None
     decision: DecisionView | None = None
     evaluation: EvaluationView | None = None
 
@@ -161,7 +163,10 @@ class EventView(View):
 
 
 class StoryView(View):
-    """Everything on the page. `definition` is the state machine's, as deployed (Amazon States Language)."""
+    """Everything on the page. `definition` is the state machine's, as deployed (Amazon States Language).
+
+    `past`: earlier runs, oldest first; `single`: the page is about one run.
+    """
 
     title: str
     model: str
@@ -172,6 +177,8 @@ class StoryView(View):
     runs: tuple[RunView, ...]
     versions: tuple[VersionView, ...] = ()
     events: tuple[EventView, ...] = ()
+    past: tuple[PastView, ...] = ()
+    single: bool = False
 
     @property
     def champion(self) -> int | None:

@@ -41,12 +41,14 @@ CLOSE = [
     "Look For More",
     "More Waiting?",
     "Count Outcome",
+    "Write Report",
     "Worth Telling?",
 ]
 TOLD = [*CLOSE, "Notify", "Succeed"]
 QUIET = [*CLOSE, "Succeed"]
 FAILURE = ["Handle Failure", "Find Trainer", "Trainer Left?", "Terminate Trainer", "Record Failure"]
-FAILURE += ["Release Lock After Failure", "Count Failure", "Notify Failure", "Fail"]
+FAILURE += ["Release Lock After Failure", "Count Failure", "Write Failure Report"]
+FAILURE += ["Notify Failure", "Fail"]
 
 SECONDS = {
     "Train On EC2": 6.4,

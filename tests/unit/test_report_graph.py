@@ -105,7 +105,7 @@ def test_a_failed_run_shows_where_the_error_was_caught() -> None:
     marks = classes(graph.draw(DRAWING, run(8), "graph"), "g")
     assert marks.count("state caught") == 1
     assert marks.count("state failed aside") == 1
-    assert marks.count("edge failing") == 9
+    assert marks.count("edge failing") == 10
 
 
 def test_all_runs_share_one_layout() -> None:
