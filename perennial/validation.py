@@ -143,6 +143,7 @@ class _Reading:
         self._config, self._like = config, like
         self._check = Check(config, keep_levels=True)
         self._sample = Reservoir(sample_rows, config.seed)
+        self._unprofiled = list(config.key)  # new in every batch: nothing to compare
         self._profile: ProfileStream | None = None
         self._waiting: list[pa.Table] = []
         self._names: dict[str, None] = {}
@@ -156,9 +157,9 @@ class _Reading:
         self.cut = counts.rows > self._config.validation.max_rows
         self._sample.add(_columns(cleaned))
         if self._profile is not None:
-            self._profile.add(_columns(cleaned))
+            self._profile.add(_columns(cleaned.drop_columns(self._unprofiled)))
             return
-        self._waiting.append(cleaned)
+        self._waiting.append(cleaned.drop_columns(self._unprofiled))
         if self._like is not None or counts.kept >= _FIRST_ROWS:
             self._start_profile()
 
@@ -191,14 +192,16 @@ class _Reading:
         tables = [_plain(table) for table in self._waiting] if len(self._waiting) > 1 else self._waiting
         first = _columns(pa.concat_tables(tables))
         self._waiting = []
-        self._profile = ProfileStream(first, self._like, self._config.columns)
+        declared = {name: self._config.columns[name] for name in first}
+        self._profile = ProfileStream(first, self._like, declared)
         self._profile.add(first)
 
     def _profiled(self) -> Profile | None:
         if self._profile is None:
             return None
         rows, columns, _, products = self._profile.parts()
-        return Profile(rows, columns, tuple((name, self._came_as(name)) for name in self._names), products)
+        came = tuple((name, self._came_as(name)) for name in self._names if name not in self._unprofiled)
+        return Profile(rows, columns, came, products)
 
     def _came_as(self, name: str) -> str:
         """The type that a column came with: its declared one, unless most of its values are none of it."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -194,7 +195,7 @@ def _states(seen: Sequence[history.Visit]) -> tuple[StateView, ...]:
 
 def _intervals(audit: Sequence[dict[str, Any]]) -> dict[int, list[Interval]]:
     served: dict[int, list[Interval]] = {}
-    for move, following in zip(audit, [*audit[1:], None], strict=True):
+    for move, following in zip_longest(audit, audit[1:]):
         if move["version"] is not None:
             since = datetime.fromisoformat(move["changed_at"])
             until = datetime.fromisoformat(following["changed_at"]) if following else None

@@ -118,7 +118,8 @@ def _status(services: Services, model: str, limit: int) -> Table:
     alias = services.registry.champion(model)
     serving = f"version {alias.version} serves" if alias and alias.version else "no version serves"
     table = Table("started", "trigger", "outcome", "reason", "champion", title=f"{model}: {serving}")
-    for entry in services.ledger.runs(model, limit):
+    entries = services.ledger.runs(model, limit)
+    for entry in entries:
         table.add_row(
             entry["started_at"][:19].replace("T", " "),
             entry.get("trigger", "").replace("_", " "),
@@ -126,6 +127,8 @@ def _status(services: Services, model: str, limit: int) -> Table:
             Text(entry.get("reason") or entry.get("trigger_reason", "")),
             f"{text(entry.get('champion_before'))} → {text(entry.get('champion_after'))}",
         )
+    reported = next((entry["report"] for entry in entries if "report" in entry), None)
+    table.caption = Text(f"last report: {reported}") if reported else None
     return table
 
 

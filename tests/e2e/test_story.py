@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from markupsafe import escape
 
+from perennial import layout
 from perennial.aws.clients import client
 from perennial.contracts import Outcome
 from perennial.report.views import RunView
@@ -139,6 +140,18 @@ def test_people_are_told_what_happened_and_why(stack: Deployment, played: Played
         assert told["Subject"] == f"Perennial: iris {entry['outcome'].replace('_', ' ')}"
         assert entry["reason"] in told["Message"]
         assert f"Champion now: version {entry['champion_after']}" in told["Message"]
+        assert f"Report: {entry['report']}" in told["Message"]
+
+
+def test_every_run_left_its_page(stack: Deployment, played: Played) -> None:
+    for run in played.runs:
+        key = layout.run_key(run.run, layout.REPORT)
+        page = stack.services.artifacts.get(key).decode()
+        entry = stack.services.ledger.run(run.run) or {}
+        assert entry["report"] == f"s3://{stack.services.artifacts.name}/{key}"
+        assert escape(run.reason) in page
+        assert all(escape(problem.message) in page for problem in (run.data.problems if run.data else ()))
+        assert (run.findings is None) == ("Reference against current" not in page)
 
 
 def test_champion_is_mirrored_and_announced(stack: Deployment, played: Played) -> None:

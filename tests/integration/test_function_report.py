@@ -1,0 +1,100 @@
+"""Write Report on moto: the page of every kind of run, where it lies, and what it rests on."""
+
+from datetime import timedelta
+
+import pytest
+
+from perennial import layout
+from perennial.aws.wiring import Services
+from perennial.contracts import Manifest, Trigger
+from perennial.errors import InvalidRequest
+from scenarios.iris import season
+from tests.integration.function_support import invoke
+from tests.integration.moto_support import NOW, Executions
+from tests.sample_run import arrive, csv, first_champion
+
+
+def begin(services: Services, executions: Executions, run: str, day: int, champion: int | None = 1) -> None:
+    """A run that is under way."""
+    executions.start(run)
+    trigger = Trigger(kind="upload", reason=f"{run} was uploaded", at=NOW + timedelta(days=day))
+    services.ledger.open(run, "iris", trigger, champion)
+
+
+def end(services: Services, run: str, outcome: str, reason: str, champion: int | None = 1) -> None:
+    """What the workflow records."""
+    services.ledger.note(run, outcome=outcome, reason=reason, champion_after=champion)
+
+
+def check(services: Services, run: str, body: bytes) -> None:
+    """Validate and compare a batch."""
+    stored = arrive(services, body, f"incoming/iris/{run}.csv")
+    manifest = Manifest(run=run, model="iris", kind="incoming", objects=(stored,))
+    services.artifacts.put_json(layout.run_key(run, layout.MANIFEST), manifest.model_dump(mode="json"))
+    if invoke("validate_data", run=run, champion=1)["valid"]:
+        invoke("compute_drift", run=run)
+
+
+def page(services: Services, run: str) -> str:
+    """What Write Report leaves."""
+    answer = invoke("write_report", run=run)
+    assert answer == {"uri": f"s3://{services.artifacts.name}/runs/{run}/report.html"}
+    assert (services.ledger.run(run) or {})["report"] == answer["uri"]
+    return services.artifacts.get(layout.run_key(run, layout.REPORT)).decode()
+
+
+def test_a_run_with_drift_shows_what_was_found(services: Services, executions: Executions) -> None:
+    first_champion(services)
+    for day, run in enumerate(("calm", "again")):
+        begin(services, executions, run, day)
+        check(services, run, csv(season(run, rows=150, seed=day)))
+        end(services, run, "skipped", f"no drift in {run}")
+    begin(services, executions, "moved", 2)
+    check(services, "moved", csv(season("moved", rows=150, seed=9, scale=1.35).assign(colour="blue")))
+    end(services, "moved", "skipped", "within the cooldown")
+    text = page(services, "moved")
+    for said in (
+        "Within the cooldown",
+        "Reasons, the likeliest impact on the model first",
+        "domain classifier",
+        "measured by labels",
+        "Batch by batch, since version 1 began",
+        "Slow drift: evidence that accumulates",
+        "What the model leans on",
+        "column colour is not in the model file: it was left out",
+        "no drift in calm".capitalize(),
+        "no drift in again".capitalize(),
+    ):
+        assert said in text, said
+    assert "flower_id was added" not in text  # a key is nothing to compare
+    assert "no drift in again".capitalize() not in page(services, "calm")  # that was later
+
+
+def test_a_refused_batch_shows_its_problems(services: Services, executions: Executions) -> None:
+    first_champion(services)
+    begin(services, executions, "broken", 0)
+    check(services, "broken", csv(season("b", rows=60, seed=1).drop(columns="sepal_width")))
+    end(services, "broken", "quarantined", "column sepal_width is missing")
+    text = page(services, "broken")
+    assert "quarantined" in text
+    assert "column sepal_width is missing: it was expected, found" in text
+
+
+@pytest.mark.parametrize("outcome", ["failed", "rejected", "rolled_back", "promoted"])
+def test_every_outcome_has_its_page(services: Services, executions: Executions, outcome: str) -> None:
+    begin(services, executions, "any", 0, champion=None)
+    end(services, "any", outcome, "so it is", champion=None)
+    assert "So it is" in page(services, "any")
+
+
+def test_a_run_of_an_unknown_model_has_its_page(services: Services, executions: Executions) -> None:
+    executions.start("lost")
+    services.ledger.open("lost", "unknown", Trigger(kind="on_demand", reason="tulips", at=NOW), None)
+    end(services, "lost", "failed", "UnknownModel: no model is named tulips", champion=None)
+    assert invoke("write_report", run="lost", model="unknown")["uri"].endswith("runs/lost/report.html")
+
+
+def test_a_run_without_an_outcome_has_none_yet(services: Services, executions: Executions) -> None:
+    begin(services, executions, "going", 0)
+    with pytest.raises(InvalidRequest, match="no outcome on record"):
+        invoke("write_report", run="going")
