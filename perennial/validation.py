@@ -143,7 +143,8 @@ class _Reading:
         self._config, self._like = config, like
         self._check = Check(config, keep_levels=True)
         self._sample = Reservoir(sample_rows, config.seed)
-        self._unprofiled = list(config.key)  # new in every batch: nothing to compare
+        known = like.columns if like else ()
+        self._unprofiled = [name for name in config.key if name not in known]  # new in every batch
         self._profile: ProfileStream | None = None
         self._waiting: list[pa.Table] = []
         self._names: dict[str, None] = {}
