@@ -5,53 +5,20 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 import yaml
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainSerializer,
-    ValidationError,
-    model_validator,
-)
+from pydantic import Field, ValidationError, model_validator
 
+from perennial.config_fields import Block, Duration, Name, Share
 from perennial.contracts import StrategyName
 from perennial.errors import InvalidModelFile, UnknownModel
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-
-
-def parse_duration(value: Any) -> Any:
-    """Read `90s`, `15m`, `24h` or `7d` as a timedelta; leave anything else to pydantic.
-
-    >>> parse_duration("90s")
-    datetime.timedelta(seconds=90)
-    """
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value.strip()) if isinstance(value, str) else None
-    return timedelta(**{_UNITS[match[2]]: float(match[1])}) if match else value
-
-
-Duration = Annotated[
-    timedelta,
-    Field(ge=timedelta()),
-    BeforeValidator(parse_duration),
-    PlainSerializer(lambda d: f"{d.total_seconds():.15g}s", when_used="json"),
-]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
-Share = Annotated[float, Field(ge=0, le=1)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+from perennial.estimator_config import Estimator, Search
 
 Action = Literal["reject", "drop", "warn"]
 
 
-class Column(_Strict):
+class Column(Block):
     """One column of the model's data and the rules it must keep.
 
     `unique`: no value comes twice. `max_age`: the newest date-time is at most so old. `action` on values that
@@ -69,14 +36,7 @@ class Column(_Strict):
     action: Action | None = None
 
 
-class Estimator(_Strict):
-    """A scikit-learn estimator by its import path, and its parameters."""
-
-    class_path: str = Field(alias="class", pattern=r"^sklearn(\.\w+)+$")
-    params: dict[str, Any] = {}
-
-
-class FileFormat(_Strict):
+class FileFormat(Block):
     """How text files are written.
 
     `delimiter` None: whichever of comma, semicolon, tab and bar the header uses. `encoding` as Python names
@@ -96,7 +56,7 @@ class FileFormat(_Strict):
         return self
 
 
-class ValidationRules(_Strict):
+class ValidationRules(Block):
     """When a whole batch is refused, and what becomes of rows that break a rule.
 
     `action` on wrong values. reject: up to `max_bad_share` of a column's rows they count as missing, more
@@ -118,7 +78,7 @@ class ValidationRules(_Strict):
     stale: Literal["reject", "warn"] = "reject"
 
 
-class DriftPolicy(_Strict):
+class DriftPolicy(Block):
     """Evidence and materiality: both are needed for a verdict.
 
     `alpha`: chance of a false alarm per check, over all columns and tests. `min_effect`: the smallest change
@@ -134,7 +94,7 @@ class DriftPolicy(_Strict):
     min_performance_drop: Share = 0.05
 
 
-class RetrainPolicy(_Strict):
+class RetrainPolicy(Block):
     """What holds retraining back."""
 
     cooldown: Duration = timedelta(hours=24)
@@ -142,7 +102,7 @@ class RetrainPolicy(_Strict):
     min_labelled_rows: int = Field(default=50, ge=1)
 
 
-class Window(_Strict):
+class Window(Block):
     """The youngest rows: so many of them, or those of so many days."""
 
     rows: Annotated[int, Field(ge=1)] | None = None
@@ -155,7 +115,7 @@ class Window(_Strict):
         return self
 
 
-class StrategyPolicy(_Strict):
+class StrategyPolicy(Block):
     """Which accepted rows a training learns from, and with what weights; see docs/strategies.md.
 
     `auto` picks by the kinds of drift found. `half_life`: the age at which a row counts half. `max_weight`:
@@ -183,7 +143,7 @@ class StrategyPolicy(_Strict):
         return self
 
 
-class EvaluationPolicy(_Strict):
+class EvaluationPolicy(Block):
     """When a challenger counts as better than the champion."""
 
     metric: Literal["accuracy", "balanced_accuracy", "r2", "mae"] | None = None
@@ -191,7 +151,7 @@ class EvaluationPolicy(_Strict):
     margin: float = Field(default=0.02, ge=0)
 
 
-class BakePolicy(_Strict):
+class BakePolicy(Block):
     """How long a new champion is watched before the run calls it a success."""
 
     duration: Duration = timedelta(minutes=15)
@@ -199,7 +159,7 @@ class BakePolicy(_Strict):
     max_error_rate: Share = 0.05
 
 
-class Training(_Strict):
+class Training(Block):
     """What the training instance may take."""
 
     # the workflow and the instance's own switch end a training after four hours, boot included
@@ -213,9 +173,10 @@ class Training(_Strict):
         "m5.large",
     )
     market: Literal["spot", "on-demand"] = "spot"
+    dask_scheduler: Annotated[str, Field(pattern=r"^(tcp|tls)://\S+:\d+$")] | None = None
 
 
-class ModelConfig(_Strict):
+class ModelConfig(Block):
     """A named prediction task.
 
     `key` names the columns whose values identify a row: they choose the holdout and are no features.
@@ -231,6 +192,7 @@ class ModelConfig(_Strict):
     time: str | None = None
     columns: dict[str, Column]
     estimator: Estimator
+    search: Search | None = None
     seed: int = 0
     holdout: Annotated[float, Field(gt=0, lt=0.9)] = 0.2
     format: FileFormat = FileFormat()
@@ -259,6 +221,17 @@ class ModelConfig(_Strict):
             raise ValueError(f"the label {self.label} cannot be the time of the rows")
         if not self.features:
             raise ValueError("no feature is left beside label, key and time")
+        return self
+
+    @model_validator(mode="after")
+    def _classes_exist(self) -> Self:
+        wanted = self.estimator.class_weight
+        if self.task == "regression" and (wanted or self.estimator.calibration):
+            raise ValueError("class_weight and calibration are for classification")
+        levels = self.columns[self.label].levels
+        unknown = sorted(set(wanted) - set(levels)) if isinstance(wanted, dict) and levels else []
+        if unknown:
+            raise ValueError(f"class_weight names no levels of {self.label}: {', '.join(unknown)}")
         return self
 
     @property

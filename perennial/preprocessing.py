@@ -6,11 +6,15 @@
     datetime  days since 1970, and sine and cosine of its place in the year, the week and the day
     text      hashed words in 64 columns (Weinberger et al., ICML 2009): bounded, no vocabulary to go stale
 
+One that is to go on learning knows only what can be updated: numbers are scaled by a running mean and
+variance (Chan, Golub & LeVeque, The American Statistician 37(3), 1983) and the mean stands for what is
+missing; a category has the columns of its declared levels, or of those of the first training.
+
 Every stored pipeline names the functions in here: moving one breaks the versions before.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +24,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from perennial.config import ModelConfig
+from perennial.config import Column, ModelConfig
 
 MISSING = "missing"
 _MAX_LEVELS = 100
@@ -28,20 +32,24 @@ _TEXT_COLUMNS = 64
 _YEAR, _WEEK, _DAY = 365.2425, 7.0, 1.0  # in days
 
 
-def build_preprocessing(config: ModelConfig) -> ColumnTransformer:
+def build_preprocessing(config: ModelConfig, updating: bool = False) -> ColumnTransformer:
     """An unfitted transformer of the model's feature columns into a dense float matrix.
 
-    Other columns are ignored; a missing feature column is an error of scikit-learn's, by its name.
+    `updating`: one that `perennial.training.incremental` can go on with. Other columns are ignored; a missing
+    feature column is an error of scikit-learn's, by its name.
     """
     builders: dict[str, Callable[[], Any]] = {
-        "number": _numbers,
+        "number": _running_numbers if updating else _numbers,
         "category": _categories,
         "boolean": _categories,
-        "datetime": _datetimes,
+        "datetime": _running_datetimes if updating else _datetimes,
     }
     steps: list[tuple[str, Any, list[str] | str]] = []
+    declared = [name for name in config.features if updating and _levels(config.columns[name])]
+    if declared:
+        steps.append(("declared", _declared([_levels(config.columns[name]) for name in declared]), declared))
     for kind, build in builders.items():
-        names = [name for name in config.features if config.columns[name].type == kind]
+        names = [n for n in config.features if config.columns[n].type == kind and n not in declared]
         if names:
             steps.append((kind, build(), names))
     steps += [
@@ -56,6 +64,31 @@ def _numbers() -> Any:
         SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True),
         StandardScaler(),
     )
+
+
+def _running_numbers() -> Any:
+    return make_pipeline(
+        FunctionTransformer(as_numbers), RunningScaler(), FunctionTransformer(with_gaps_marked)
+    )
+
+
+def _running_datetimes() -> Any:
+    return make_pipeline(
+        FunctionTransformer(as_calendar), RunningScaler(), FunctionTransformer(np.nan_to_num)
+    )
+
+
+def _levels(column: Column) -> list[str]:
+    """What a column of levels may hold, as text; empty where that is not declared."""
+    if column.type == "boolean":
+        return ["False", "True"]
+    return list(column.levels or ()) if column.type == "category" else []
+
+
+def _declared(levels: list[list[str]]) -> Any:
+    known = [np.array([*these, MISSING], dtype=object) for these in levels]
+    one_hot = OneHotEncoder(categories=known, handle_unknown="ignore", sparse_output=False)
+    return make_pipeline(FunctionTransformer(as_levels), one_hot)
 
 
 def _categories() -> Any:
@@ -87,6 +120,23 @@ def as_numbers(frame: pd.DataFrame) -> npt.NDArray[np.float64]:
     numbers = np.column_stack(columns)
     numbers[~np.isfinite(numbers)] = np.nan
     return numbers
+
+
+class RunningScaler(StandardScaler):  # type: ignore[misc]
+    """A StandardScaler that gets over columns of which nothing was seen yet: mean 0, scale 1 until then."""
+
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Self:
+        """Add the rows (n, k) to mean and variance."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            super().partial_fit(X, y, sample_weight)
+        unseen = np.isnan(self.mean_)
+        self.mean_[unseen], self.var_[unseen], self.scale_[unseen] = 0.0, 0.0, 1.0
+        return self
+
+
+def with_gaps_marked(scaled: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """(n, 2k) of scaled numbers (n, k): 0, their mean, for what is missing; then 1 where it is, else 0."""
+    return np.hstack([np.nan_to_num(scaled), np.isnan(scaled)])
 
 
 def as_levels(frame: pd.DataFrame) -> npt.NDArray[np.object_]:

@@ -106,7 +106,7 @@ class ErrorModel:
 
 def _one_thread() -> Any:
     """Threads that wait for each other cost more than so small a fit."""
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     return threadpool_limits(limits=1)
 

@@ -42,7 +42,7 @@ def compare_samples(
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.model_selection import StratifiedKFold
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     if min(len(reference), len(current)) < _LEAST_ROWS:
         return None

@@ -161,7 +161,7 @@ def _kinds(report: DriftReport, *, prediction: bool, concept: bool) -> tuple[Dri
 
 
 def _told_apart(reference: "pd.DataFrame", batch: "pd.DataFrame", seed: int) -> MultivariateChange | None:
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    from threadpoolctl import threadpool_limits
 
     with threadpool_limits(limits=1):  # threads that wait for each other cost more than so small a fit
         return compare_samples(reference, batch, seed=seed, most_rows=_DOMAIN_ROWS)

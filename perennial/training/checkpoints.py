@@ -1,8 +1,11 @@
 """What a long training tells its surroundings, and what it keeps for the attempt after it."""
 
-from typing import Protocol
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, Protocol
 
-from perennial.errors import SpotInterrupted
+from perennial.artifacts import digest, dump, load
+from perennial.errors import ArtifactCorrupted, SpotInterrupted
 
 
 class Checkpoints(Protocol):
@@ -61,7 +64,42 @@ def silent(phase: str, share: float) -> None:
     """A Progress that tells nobody."""
 
 
-def stop_if_interrupted(checkpoints: Checkpoints, done: str) -> None:
-    """Raises SpotInterrupted, saying what was `done` and kept, where this attempt must end."""
-    if checkpoints.interrupted():
-        raise SpotInterrupted(f"training was interrupted after {done}: the next attempt goes on from there")
+class Kept:
+    """Checkpoints of one training in particular, which hold Python objects.
+
+    A body begins with the training's `fingerprint` and its own digest. One of another training (more rows,
+    another model file, other versions of libraries) or a damaged one is none, and is never unpickled.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, fingerprint: Callable[[], str]) -> None:
+        self._checkpoints, self._describe = checkpoints, fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> bytes:
+        """Of what may take seconds to look through, and is needed only by who trains in steps."""
+        return digest(self._describe().encode()).encode()
+
+    def load(self, name: str) -> Any:
+        """What was kept by that name; None where nothing was."""
+        body = self._checkpoints.load(name)
+        if body is None or body[:64] != self._fingerprint:
+            return None
+        try:
+            return load(body[128:], body[64:128].decode("ascii", "replace"))
+        except ArtifactCorrupted:
+            return None
+
+    def save(self, name: str, content: Any) -> Any:
+        """Keep it in place of what was there. Returns what `load` would: a training that goes on with this
+        ends with the same bytes as one that was interrupted and loaded it."""
+        body = dump(content)
+        sha256 = digest(body)
+        self._checkpoints.save(name, self._fingerprint + sha256.encode() + body)
+        return load(body, sha256)
+
+    def stop_if_interrupted(self, done: str) -> None:
+        """Raises SpotInterrupted, saying what was `done` and kept, where this attempt must end."""
+        if self._checkpoints.interrupted():
+            raise SpotInterrupted(
+                f"training was interrupted after {done}: the next attempt goes on from there"
+            )

@@ -3,28 +3,40 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
+import sklearn
 from sklearn.pipeline import Pipeline
 
+from perennial.artifacts import digest, dump
 from perennial.config import ModelConfig
 from perennial.errors import NoTrainingData, PerennialError, TrainingFailed
 from perennial.metrics import ask, labels_of, scores
-from perennial.training.checkpoints import Checkpoints, Progress, silent
+from perennial.training.calibration import Calibrated
+from perennial.training.checkpoints import Checkpoints, Kept, MemoryCheckpoints, Progress, silent
+from perennial.training.cores import on_cluster, spread
 from perennial.training.estimators import build_pipeline
+from perennial.training.growth import grow, size_parameter
+from perennial.training.incremental import learn
 from perennial.training.rows import PlainRows, Rows, check_labelled, split
+from perennial.training.search import Clock, Result, search
+from perennial.training.weighting import fit_weighted, row_weights, weight_parameter
 
 
 @dataclass(frozen=True)
 class Fitted:
     """A fitted pipeline, and what its estimator is: import path and parameters that the model file, or a
-    search, gave it."""
+    search, gave it. `notes`: what was done otherwise than asked, in sentences."""
 
     pipeline: Pipeline
     estimator: str
     params: dict[str, Any]
+    notes: tuple[str, ...] = ()
+    search: Result | None = None
 
 
 @dataclass(frozen=True)
@@ -41,27 +53,40 @@ def fit(
     rows: Rows,
     config: ModelConfig,
     *,
-    strategy: str = "full",  # noqa: ARG001
-    parent: Pipeline | None = None,  # noqa: ARG001
-    checkpoints: Checkpoints | None = None,  # noqa: ARG001
+    strategy: str = "full",
+    parent: Any = None,
+    checkpoints: Checkpoints | None = None,
     progress: Progress = silent,
+    cores: int = 1,
+    clock: Clock | None = None,
 ) -> Fitted:
-    """Fit the model's pipeline on all of these rows.
+    """Fit the model's pipeline on all of these rows, as the strategy of that name does.
 
-    `strategy` by its name. `parent`: the fitted pipeline of the version before, where training may go on from
-    it. The same rows, seed and parent give the same pipeline, whether or not an attempt was interrupted and
-    went on from its `checkpoints`.
+    `parent`: the fitted pipeline that the incremental strategy goes on from. `cores` to use, -1 for all;
+    `clock` in seconds, for the time that a search may take. The same rows, seed and parent give the same
+    pipeline, whether or not an attempt was interrupted and went on from its `checkpoints`, on however many
+    cores.
 
     Raises InvalidModelFile; NoTrainingData where rows or classes are too few; TrainingFailed with the
     estimator's own words; SpotInterrupted after the last step's checkpoint.
     """
-    pipeline = build_pipeline(config)
-    _check_enough(rows.frame, config)
-    progress("fit", 0.0)
-    with _in_its_own_words(config):
-        pipeline.fit(rows.frame[config.features], labels_of(rows.frame, config))
+    _check_enough(rows.frame, config, strategy)
+    keep = checkpoints or MemoryCheckpoints()
+    result: Result | None = None
+    with _in_its_own_words(config), on_cluster(config.training.dask_scheduler):
+        if strategy == "search":
+            kept = Kept(keep, partial(_fingerprint, rows, config, strategy))
+            result = search(rows, config, kept, progress, cores, clock)
+            config = config.model_copy(update={"estimator": result.winner})
+        kept = Kept(keep, partial(_fingerprint, rows, config, strategy, parent))
+        if strategy == "incremental":
+            pipeline = learn(rows, config, parent, kept, progress)
+        else:
+            pipeline = _fit_all(rows, config, kept, progress, cores)
     progress("fit", 1.0)
-    return Fitted(pipeline, config.estimator.class_path, dict(config.estimator.params))
+    return Fitted(
+        pipeline, config.estimator.name, config.estimator.params, _notes(pipeline, rows, config), result
+    )
 
 
 def score(pipeline: Pipeline, holdout: pd.DataFrame, config: ModelConfig) -> dict[str, float]:
@@ -75,8 +100,8 @@ def score(pipeline: Pipeline, holdout: pd.DataFrame, config: ModelConfig) -> dic
 def train(frame: pd.DataFrame, config: ModelConfig) -> Trained:
     """Fit the model's pipeline on all labelled rows outside the holdout, and score it on those inside.
 
-    Raises InvalidModelFile, NotEnoughLabels, NoTrainingData where there is one class, and TrainingFailed with
-    the estimator's own words.
+    Raises InvalidModelFile, NotEnoughLabels, NoTrainingData where classes are too few, and TrainingFailed
+    with the estimator's own words.
     """
     rows = split(frame, config)
     check_labelled(rows, config)
@@ -84,10 +109,60 @@ def train(frame: pd.DataFrame, config: ModelConfig) -> Trained:
     return Trained(pipeline, rows.training, rows.holdout, score(pipeline, rows.holdout, config))
 
 
-def _check_enough(frame: pd.DataFrame, config: ModelConfig) -> None:
+def _fit_all(rows: Rows, config: ModelConfig, kept: Kept, tell: Progress, cores: int) -> Pipeline:
+    """On all rows at once, or an ensemble in steps."""
+    pipeline, features, labels = (
+        build_pipeline(config),
+        rows.frame[config.features],
+        labels_of(rows.frame, config),
+    )
+    name, last = pipeline.steps[-1]
+    tell("fit", 0.0)
+    if isinstance(last, Calibrated):  # which weighs classes itself
+        times = {} if rows.times is None else {f"{name}__times": rows.times}
+        with spread(pipeline, cores):
+            return fit_weighted(pipeline, features, labels, rows.weights, config.seed, **times)
+    weights = row_weights(labels, rows.weights, config)
+    size = size_parameter(last, len(labels))
+    if size is None:
+        with spread(pipeline, cores):
+            return fit_weighted(pipeline, features, labels, weights, config.seed)
+    numbers = pipeline[:-1].fit_transform(features, labels) if len(pipeline) > 1 else features
+
+    def add(ensemble: Any) -> None:
+        with spread(ensemble, cores):
+            fit_weighted(ensemble, numbers, labels, weights, config.seed)
+
+    grown = grow(last, size, add, rows=len(labels), steps=config.estimator.steps, kept=kept, tell=tell)
+    pipeline.steps[-1] = name, grown
+    return pipeline
+
+
+def _notes(pipeline: Pipeline, rows: Rows, config: ModelConfig) -> tuple[str, ...]:
+    last = pipeline.steps[-1][1]
+    if isinstance(last, Calibrated):
+        last = last.estimator
+    weighted = rows.weights is not None or config.estimator.class_weight is not None
+    if weighted and weight_parameter(last) is None:
+        return (f"{type(last).__name__} takes no weights: it was fitted on rows drawn in proportion to them",)
+    return ()
+
+
+def _fingerprint(rows: Rows, config: ModelConfig, strategy: str, parent: Any = None) -> str:
+    """All that a training depends on: another one must not go on from its checkpoints."""
+    frame = rows.frame[[*config.features, config.label]]
+    hashed = [pd.util.hash_pandas_object(frame, index=False).to_numpy()]
+    hashed += [part.view(np.uint64) for part in (rows.weights, rows.times) if part is not None]
+    versions = [sklearn.__version__, joblib.__version__, np.__version__]
+    before = "" if parent is None else digest(dump(parent))
+    data = "".join(digest(np.ascontiguousarray(part).tobytes()) for part in hashed)
+    return "\n".join([config.model_dump_json(), strategy, before, data, *versions])
+
+
+def _check_enough(frame: pd.DataFrame, config: ModelConfig, strategy: str) -> None:
     if frame.empty:
         raise NoTrainingData("expected rows to train on, none was selected")
-    if config.task == "classification":
+    if config.task == "classification" and strategy != "incremental":
         classes = np.unique(labels_of(frame, config))
         if len(classes) < 2:
             raise NoTrainingData(
@@ -104,4 +179,4 @@ def _in_its_own_words(config: ModelConfig) -> Iterator[None]:
     except PerennialError:
         raise
     except Exception as error:
-        raise TrainingFailed(f"{config.estimator.class_path}: {type(error).__name__}: {error}") from error
+        raise TrainingFailed(f"{config.estimator.name}: {type(error).__name__}: {error}") from error

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from perennial.config import Duration, ModelConfig, load_model, model_names, models_dir, parse_duration
+from perennial.config import ModelConfig, load_model, model_names, models_dir
+from perennial.config_fields import Duration, parse_duration
 from perennial.errors import InvalidModelFile, UnknownModel
 
 LEAST: dict[str, Any] = {

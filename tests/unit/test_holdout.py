@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.config import Column, Estimator, ModelConfig
+from perennial.config import Column, ModelConfig
+from perennial.estimator_config import Estimator
 from perennial.holdout import dump_holdout, holdout_mask, read_holdout
 
 KEYS = st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=40)

@@ -11,7 +11,8 @@ import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from perennial.config import ModelConfig, parse_duration
+from perennial.config import ModelConfig
+from perennial.config_fields import parse_duration
 
 PAGE = Path(__file__).parents[2] / "docs" / "model-file.md"
 TOP = "The file itself"

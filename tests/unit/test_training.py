@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 
 from perennial.artifacts import digest, dump, load
-from perennial.config import Column, Estimator, ModelConfig, RetrainPolicy
+from perennial.config import Column, ModelConfig, RetrainPolicy
 from perennial.dataset import frame_to_csv
 from perennial.errors import InvalidData, InvalidModelFile, NotEnoughLabels, NoTrainingData, TrainingFailed
+from perennial.estimator_config import Estimator
 from perennial.holdout import holdout_mask
 from perennial.metrics import ask
 from perennial.training import build_estimator, build_pipeline, split, train

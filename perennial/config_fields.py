@@ -1,0 +1,35 @@
+"""What the blocks of a model file are made of."""
+
+import re
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def parse_duration(value: Any) -> Any:
+    """Read `90s`, `15m`, `24h` or `7d` as a timedelta; leave anything else to pydantic.
+
+    >>> parse_duration("90s")
+    datetime.timedelta(seconds=90)
+    """
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd])", value.strip()) if isinstance(value, str) else None
+    return timedelta(**{_UNITS[match[2]]: float(match[1])}) if match else value
+
+
+Duration = Annotated[
+    timedelta,
+    Field(ge=timedelta()),
+    BeforeValidator(parse_duration),
+    PlainSerializer(lambda d: f"{d.total_seconds():.15g}s", when_used="json"),
+]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Block(BaseModel):
+    """A block of a model file: frozen, and an unknown field is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
