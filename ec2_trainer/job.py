@@ -124,7 +124,7 @@ def _store(
         run=job.run,
         parent=job.champion,
         created_at=datetime.now(UTC),
-        estimator=config.estimator.class_path,
+        estimator=config.estimator.name,
         code_version=job.code_version,
         seed=job.seed,
         rows_trained=len(selected.frame),
