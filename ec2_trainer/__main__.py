@@ -12,21 +12,34 @@ Exit codes (user data shuts the instance down after any of them):
 import json
 import os
 import sys
+import time
 import traceback
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import ValidationError
 
 from ec2_trainer.heartbeat import INTERVAL, Heartbeat
-from ec2_trainer.instance import NoIdentity, who_am_i
+from ec2_trainer.instance import Identity, Metadata, NoIdentity, who_am_i
+from ec2_trainer.interruption import LOOK_EVERY, Interruption, SpotWatcher, Terminations
+from ec2_trainer.tracker import Tracker
 from perennial import layout
 from perennial.aws.clients import naming_outages
 from perennial.aws.wiring import Services, Settings
 from perennial.aws.workflow import Callback
-from perennial.contracts import TrainingJob, TrainingResult
-from perennial.errors import CallbackExpired, InvalidRequest, PerennialError, TrainingFailed
+from perennial.contracts import TrainingJob, TrainingProgress, TrainingResult
+from perennial.errors import (
+    CallbackExpired,
+    InvalidRequest,
+    PerennialError,
+    ServiceUnavailable,
+    SpotInterrupted,
+    TrainingFailed,
+)
 
 REPORTED, FAILED, UNREPORTED, GONE = range(4)
 _MESSAGE_LIMIT = 4_000
@@ -35,73 +48,134 @@ _CAUSE_LIMIT = 32_000  # Step Functions takes 32,768 characters
 logger = Logger(service="perennial-trainer")
 
 
+@dataclass(frozen=True)
+class Patience:
+    """Seconds between heartbeats, between looks for a spot notice, and between tries to get the answer through,
+    of which there are so many: less in all than the state machine waits for a heartbeat."""
+
+    heartbeat: float = INTERVAL
+    spot: float = LOOK_EVERY
+    answer: float = 10.0
+    answers: int = 12
+
+
 def main(
     services: Services | None = None,
     leave: Callable[[int], object] = os._exit,
-    interval: float = INTERVAL,
+    patience: Patience | None = None,
 ) -> int:
-    """Do the job and answer the run's callback; returns the exit code.
+    """Do the job and answer the run's callback; returns the exit code. For the main thread.
 
-    `leave` ends the process from the heartbeat's thread, in the middle of whatever the estimator does.
+    `leave` ends the process from another thread, in the middle of whatever the estimator does.
     """
-    services = services or Services(Settings.from_environment())
+    services, patience = services or Services(Settings.from_environment()), patience or Patience()
     try:
-        me = who_am_i()
-        logger.append_keys(run=me.run, instance=me.instance_id)
+        me = who_am_i(Metadata())
+        logger.append_keys(run=me.run, attempt=me.attempt, instance=me.instance_id)
         body = services.artifacts.get(layout.run_key(me.run, layout.JOB))
         callback = services.callback(_token(body))
+        if _attempt(body, me) != me.attempt:
+            raise CallbackExpired("a later attempt has taken over")  # its token is not this instance's to use
+    except CallbackExpired as error:
+        logger.warning("this attempt is not wanted any more", extra={"reason": str(error)})
+        return GONE
     except (NoIdentity, InvalidRequest, ClientError, BotoCoreError):
         logger.exception("there is no job")
         return UNREPORTED
-    try:
-        return _answer(callback, _train(body, services, callback, me.instance_id, leave, interval))
-    except CallbackExpired:
-        logger.warning("the run waits no longer")
-        return GONE
-    except (ClientError, BotoCoreError):
-        logger.exception("the answer did not get through")
-        return UNREPORTED
+    return _answer(callback, _train(body, services, callback, me, leave, patience), patience)
 
 
 def _train(
     body: bytes,
     services: Services,
     callback: Callback,
-    instance_id: str,
+    me: Identity,
     leave: Callable[[int], object],
-    interval: float,
-) -> TrainingResult | Exception:
-    """The result, or what went wrong; under a heartbeat that has ended when this returns."""
+    patience: Patience,
+) -> TrainingResult | BaseException:
+    """The result, or what went wrong; nothing watches any more when this returns."""
     try:
         job = TrainingJob.model_validate_json(body)
     except ValidationError as error:
         return InvalidRequest(f"{layout.JOB} is no training job: {error}")
+    tracker = Tracker()
 
     def gone() -> None:
         logger.warning("the run waits no longer: training stops")
         leave(GONE)
 
-    def late() -> None:
+    def give_up(error: PerennialError) -> None:
         code = UNREPORTED
         try:
-            code = _answer(callback, TrainingFailed(f"training took longer than {job.max_seconds} seconds"))
-        except CallbackExpired:
-            code = GONE
+            code = _answer(callback, error, patience)
         finally:
             leave(code)
 
-    heart = Heartbeat(callback, max_seconds=job.max_seconds, on_gone=gone, on_late=late, interval=interval)
-    with heart:
+    def late() -> None:
+        give_up(TrainingFailed(f"training took longer than {job.max_seconds} seconds"))
+
+    def tell() -> None:
+        services.progress.tell(job.run, _progress(tracker, me))
+
+    interruption = Interruption(give_up)
+    with ExitStack() as watching:
+        watching.enter_context(Terminations(interruption))
+        watching.enter_context(interruption)
+        watching.enter_context(SpotWatcher(Metadata(), interruption, patience.spot))
+        watching.enter_context(
+            Heartbeat(
+                callback,
+                max_seconds=job.max_seconds,
+                on_gone=gone,
+                on_late=late,
+                tell=tell,
+                interval=patience.heartbeat,
+            )
+        )
         try:
             from ec2_trainer.job import work  # takes seconds to import, and the run waits for a first beat
 
             with naming_outages():
-                return work(job, services, instance_id)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the run is told
+                return work(job, services, me.instance_id, interrupted=interruption.asked, progress=tracker)
+        except SpotInterrupted as error:  # what makes a training in steps end: the watcher knows why
+            return interruption.error or error
+        except BaseException as error:  # noqa: BLE001 - whatever it was, the run is told
             return error
 
 
-def _answer(callback: Callback, outcome: TrainingResult | Exception) -> int:
+def _progress(tracker: Tracker, me: Identity) -> TrainingProgress:
+    now, position = datetime.now(UTC), tracker.position()
+    left = position.seconds_left
+    return TrainingProgress(
+        attempt=me.attempt,
+        instance_id=me.instance_id,
+        phase=position.phase,
+        share=position.share,
+        at=now,
+        ends_at=None if left is None else now + timedelta(seconds=left),
+    )
+
+
+def _answer(callback: Callback, outcome: TrainingResult | BaseException, patience: Patience) -> int:
+    """Report, again and again while AWS is away for a moment: hours of training may hang on it."""
+    for last in [False] * (patience.answers - 1) + [True]:
+        try:
+            with naming_outages():
+                return _report(callback, outcome)
+        except CallbackExpired:
+            logger.warning("the run waits no longer")
+            return GONE
+        except ServiceUnavailable as error:
+            logger.warning("the answer did not get through", extra={"error": str(error), "last": last})
+            if not last:
+                time.sleep(patience.answer)
+        except (PerennialError, BotoCoreError):
+            logger.exception("the answer was refused")
+            return UNREPORTED
+    return UNREPORTED
+
+
+def _report(callback: Callback, outcome: TrainingResult | BaseException) -> int:
     if isinstance(outcome, TrainingResult):
         callback.succeed(outcome.model_dump_json())
         logger.info("reported", extra={"version": outcome.version})
@@ -121,7 +195,13 @@ def _token(body: bytes) -> str:
     return str(token)
 
 
-def _cause(name: str, error: Exception) -> str:
+def _attempt(body: bytes, me: Identity) -> int:
+    """The attempt that the job is for; this instance's where it says none, so that it can be refused by name."""
+    attempt = json.loads(body).get("attempt")
+    return attempt if isinstance(attempt, int) else me.attempt
+
+
+def _cause(name: str, error: BaseException) -> str:
     """What Lambda reports of an exception, so that the state machine reads both alike."""
     message = str(error) if isinstance(error, PerennialError) else f"{type(error).__name__}: {error}"
     trace = traceback.format_tb(error.__traceback__)

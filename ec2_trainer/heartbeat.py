@@ -21,7 +21,8 @@ class Heartbeat:
     """Beats at once and then every `interval` seconds, until left, or until one of these is called once:
 
     `on_gone` when the run waits for this callback no longer, `on_late` when `max_seconds` have passed.
-    A beat that AWS could not take is no reason to stop: the next one may get through.
+    A beat that AWS could not take is no reason to stop: the next one may get through. `tell` is called after
+    each beat that did, and may fail as calls of AWS do.
     """
 
     def __init__(
@@ -31,10 +32,11 @@ class Heartbeat:
         max_seconds: float,
         on_gone: Callable[[], None],
         on_late: Callable[[], None],
+        tell: Callable[[], None] = lambda: None,
         interval: float = INTERVAL,
     ) -> None:
         self._callback, self._interval = callback, interval
-        self._on_gone, self._on_late = on_gone, on_late
+        self._on_gone, self._on_late, self._tell = on_gone, on_late, tell
         self._ends = time.monotonic() + max_seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
@@ -54,6 +56,7 @@ class Heartbeat:
         while True:
             try:
                 self._callback.heartbeat()
+                self._tell()
             except CallbackExpired:
                 self._on_gone()
                 return

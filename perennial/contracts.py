@@ -209,6 +209,17 @@ class TrainingJob(OfRun):
     strategy: Strategy
 
 
+class TrainingProgress(Contract):
+    """How far an attempt at a training is: told with its heartbeats. `ends_at`: when its phase probably ends."""
+
+    attempt: int = Field(ge=0)
+    instance_id: str
+    phase: str
+    share: float = Field(ge=0, le=1)
+    at: datetime
+    ends_at: datetime | None = None
+
+
 class TrainingResult(Contract):
     """The callback's answer."""
 

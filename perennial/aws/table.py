@@ -22,6 +22,11 @@ def run_key(run: str) -> dict[str, str]:
     return {"pk": f"run#{run}", "sk": "run"}
 
 
+def progress_key(run: str) -> dict[str, str]:
+    """Key of how far a run's training is."""
+    return {"pk": f"run#{run}", "sk": "progress"}
+
+
 def claim_key(model: str, key: str, version_id: str | None) -> dict[str, str]:
     """Key of the claim on one version of one object."""
     return {"pk": f"claim#{model}", "sk": f"{key}#{version_id or ''}"}

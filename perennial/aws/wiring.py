@@ -14,6 +14,7 @@ from perennial.aws.detectors import Detectors
 from perennial.aws.intake import Intake
 from perennial.aws.ledger import Claims, Ledger, Lock
 from perennial.aws.objects import Bucket
+from perennial.aws.progress import ProgressBoard
 from perennial.aws.registry import Registry
 from perennial.aws.succession import Succession
 from perennial.aws.workflow import Callback, Workflow
@@ -98,6 +99,11 @@ class Services:
     def ledger(self) -> Ledger:
         """Runs and their outcomes."""
         return Ledger(self.table)
+
+    @cached_property
+    def progress(self) -> ProgressBoard:
+        """How far trainings are."""
+        return ProgressBoard(self.table)
 
     @cached_property
     def detectors(self) -> Detectors:

@@ -4,6 +4,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from perennial.aws import history
 from perennial.aws.clients import client
+from perennial.aws.progress import in_words
 from perennial.aws.wiring import Services
 from perennial.cli.shared import COLOURS, Model, Reason, Run, Stack, coloured, console, services_of, text, who
 from perennial.config import load_model
@@ -137,4 +139,6 @@ def _under_way(services: Services, run: str) -> Text:
     if not services.workflow.alive(run):
         return Text("stopped", COLOURS["failed"])
     seen = _visits(services, run)
-    return Text(f"{seen[-1].state if seen else 'starting'} …", "bold cyan")
+    state = seen[-1].state if seen else "starting"
+    progress = services.progress.look(run) if state == "Train On EC2" else None
+    return Text(f"{state} … {in_words(progress, datetime.now(UTC)) if progress else ''}".rstrip(), "bold cyan")
