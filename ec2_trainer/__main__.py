@@ -50,8 +50,10 @@ logger = Logger(service="perennial-trainer")
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds between heartbeats, between looks for a spot notice, and between tries to get the answer through,
-    of which there are so many: less in all than the state machine waits for a heartbeat."""
+    """Seconds between heartbeats, between looks for a spot notice, and between tries to answer.
+
+    All tries take less than the state machine waits for a heartbeat.
+    """
 
     heartbeat: float = INTERVAL
     spot: float = LOOK_EVERY
@@ -196,7 +198,7 @@ def _token(body: bytes) -> str:
 
 
 def _attempt(body: bytes, me: Identity) -> int:
-    """The attempt that the job is for; this instance's where it says none, so that it can be refused by name."""
+    """The attempt that the job is for; this one where it says none, so that it can be refused by name."""
     attempt = json.loads(body).get("attempt")
     return attempt if isinstance(attempt, int) else me.attempt
 

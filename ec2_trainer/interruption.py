@@ -80,7 +80,6 @@ class SpotWatcher:
         self._metadata, self._interruption, self._interval = metadata, interruption, interval
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="spot watcher", daemon=True)
-        self._advised = False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -100,12 +99,11 @@ class SpotWatcher:
         """Look once; true where there is nothing more to look for."""
         try:
             action = self._metadata.get("meta-data/spot/instance-action")
-            advice = None if self._advised else self._metadata.get("meta-data/events/recommendations/rebalance")
-        except MetadataAway as error:
-            logger.warning("no look at the metadata", extra={"error": str(error)})
+            advice = self._metadata.get("meta-data/events/recommendations/rebalance")
+        except MetadataAway as away:
+            logger.warning("no look at the metadata", extra={"error": str(away)})
             return False
-        if advice and not action:
-            self._advised = True
+        if advice and not self._interruption.asked():
             logger.warning("EC2 recommends to rebalance", extra={"notice": advice})
             self._interruption.ask(SpotInterrupted("EC2 expects to take the spot instance back"))
         if not action:
@@ -117,7 +115,7 @@ class SpotWatcher:
 
 
 def _seconds_until(action: str) -> float:
-    """The time left by {"action": "terminate", "time": "2026-01-01T00:00:00Z"}; two minutes if it says none."""
+    """Of {"action": "terminate", "time": "2026-01-01T00:00:00Z"}; two minutes where no time is said."""
     try:
         when = datetime.fromisoformat(json.loads(action)["time"])
         return max(0.0, (when - datetime.now(UTC)).total_seconds())

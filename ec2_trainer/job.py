@@ -4,6 +4,7 @@ import json
 import platform
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import scipy
 import sklearn
 from aws_lambda_powertools import Logger
 
+from ec2_trainer.checkpoints import StoredCheckpoints, fingerprint
 from ec2_trainer.data import load_accepted
 from perennial import layout
 from perennial.artifacts import digest, dump, load
@@ -31,20 +33,29 @@ from perennial.lineage import VersionRecord
 from perennial.metrics import ask
 from perennial.profile import Profile
 from perennial.selection import Selected, select
-from perennial.training import MemoryCheckpoints, Trained, check_labelled, fit, score
+from perennial.training import Progress, Trained, check_labelled, fit, score, silent
 
 REFERENCE_ROWS = 5_000
 
 logger = Logger(service="perennial-trainer", child=True)
 
 
-def work(job: TrainingJob, services: Services, instance_id: str) -> TrainingResult:
+def work(
+    job: TrainingJob,
+    services: Services,
+    instance_id: str,
+    *,
+    interrupted: Callable[[], bool] = lambda: False,
+    progress: Progress = silent,
+) -> TrainingResult:
     """Train and store the job's version; registering it is the last step and makes it visible.
 
-    Raises any PerennialError of reading and training.
+    Raises any PerennialError of reading and training, SpotInterrupted where it was `interrupted` after a
+    checkpoint, and Conflict where a later attempt has taken over.
     """
     started = time.perf_counter()
     config = load_model(job.model).model_copy(update={"seed": job.seed})
+    progress("load", 0.0)
     with tempfile.TemporaryDirectory(prefix="perennial-") as scratch:
         assembled = load_accepted(services.data, config, _looked_at(job, services.artifacts), Path(scratch))
     logger.info("data loaded", extra={"rows": len(assembled), "objects": len(assembled.objects)})
@@ -52,12 +63,17 @@ def work(job: TrainingJob, services: Services, instance_id: str) -> TrainingResu
     check_labelled(assembled, config)
     selected = select(assembled, job.strategy, config, config.seed)
     logger.info("rows selected", extra={"strategy": selected.applied.name, "reason": selected.applied.reason})
-    trained = _trained(selected, config, _parent(job, selected, services))
+    checkpoints = StoredCheckpoints(
+        services.artifacts, job.run, _mark(job, config, assembled, selected), interrupted
+    )
+    trained = _trained(selected, config, _parent(job, selected, services), checkpoints, progress)
     logger.info(
         "trained", extra={"seconds": round(time.perf_counter() - fitting, 3), "metrics": trained.metrics}
     )
+    progress("store", 0.0)
     record = _store(job, config, assembled, selected, trained, services.artifacts)
-    services.registry.register(record)
+    services.registry.register(record, attempt=job.attempt)
+    checkpoints.remove()
     logger.info("registered", extra={"version": job.version})
     return TrainingResult(
         version=job.version,
@@ -83,21 +99,36 @@ def _parent(job: TrainingJob, selected: Selected, services: Services) -> Any:
     return load(services.artifacts.get(artifact.key, artifact.version_id), artifact.sha256)
 
 
-def _trained(selected: Selected, config: ModelConfig, parent: Any) -> Trained:
+def _mark(job: TrainingJob, config: ModelConfig, assembled: Assembled, selected: Selected) -> str:
+    """What decides which model comes out: a checkpoint of anything else is none of this training's."""
+    facts = {
+        "job": job.model_dump(mode="json", exclude={"token", "attempt", "max_seconds"}),
+        "config": config.model_dump(mode="json"),
+        "strategy": selected.applied.model_dump(mode="json"),
+        "data": [[item.stored.key, item.stored.version_id] for item in assembled.objects],
+        "libraries": _libraries(),
+    }
+    return fingerprint(facts)
+
+
+def _trained(
+    selected: Selected,
+    config: ModelConfig,
+    parent: Any,
+    checkpoints: StoredCheckpoints,
+    progress: Progress,
+) -> Trained:
     fitted = fit(
         selected,
         config,
         strategy=selected.applied.name,
         parent=parent,
-        checkpoints=MemoryCheckpoints(),
-        progress=_log_progress,
+        checkpoints=checkpoints,
+        progress=progress,
     )
+    progress("score", 0.0)
     metrics = score(fitted.pipeline, selected.holdout, config)
     return Trained(fitted.pipeline, selected.known, selected.holdout, metrics)
-
-
-def _log_progress(phase: str, share: float) -> None:
-    logger.info("progress", extra={"phase": phase, "share": round(share, 3)})
 
 
 def _store(

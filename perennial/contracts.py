@@ -210,7 +210,10 @@ class TrainingJob(OfRun):
 
 
 class TrainingProgress(Contract):
-    """How far an attempt at a training is: told with its heartbeats. `ends_at`: when its phase probably ends."""
+    """How far an attempt at a training is, told with its heartbeats.
+
+    `ends_at`: when its phase will probably end.
+    """
 
     attempt: int = Field(ge=0)
     instance_id: str

@@ -40,6 +40,11 @@ def run_key(run: str, name: str) -> str:
     return f"runs/{run}/{name}"
 
 
+def checkpoint_key(run: str, name: str) -> str:
+    """Key of one of a run's checkpoints (artefact bucket)."""
+    return f"checkpoints/{run}/{name}"
+
+
 def version_key(model: str, version: int, name: str) -> str:
     """Key of one of a version's files, such as `model.joblib` (artefact bucket)."""
     return f"models/{model}/{version:06d}/{name}"

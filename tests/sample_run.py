@@ -69,6 +69,7 @@ def train(services: Services, version: int, run: str, champion: int | None) -> T
         max_seconds=600,
         strategy=full("all accepted data"),
     )
+    services.ledger.note(run, attempt=job.attempt)
     return work(job, services, "i-0123456789abcdef0")
 
 

@@ -15,7 +15,7 @@ def handler(request: LaunchTrainerInput, services: Services) -> LaunchedTrainer:
     config = load_model(request.model)
     entry = services.ledger.run(request.run) or {}
     version = int(entry.get("challenger") or services.registry.next_version(request.model))
-    services.ledger.note(request.run, challenger=version)
+    services.ledger.note(request.run, challenger=version, attempt=request.attempt)
     job = TrainingJob(
         run=request.run,
         model=request.model,

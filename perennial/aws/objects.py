@@ -45,6 +45,10 @@ class Bucket:
         stored = self.put(key, body)
         return Artifact(key=key, version_id=stored.version_id, sha256=sha256, size=stored.size)
 
+    def delete(self, key: str) -> None:
+        """Remove an object; its earlier versions stay until the bucket's lifecycle ends them."""
+        self._client.delete_object(Bucket=self.name, Key=key)
+
     def download(self, key: str, path: Path, version_id: str | None = None) -> None:
         """Copy one object to a file, in parts."""
         self._client.download_file(self.name, key, str(path), ExtraArgs=_version(version_id))

@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from perennial.aws.table import model_key, refused, version_key
+from perennial.aws.table import model_key, refused, run_key, version_key
 from perennial.errors import AliasMoved, Conflict, VersionNotFound
 from perennial.lineage import ChampionAlias, Status, VersionRecord
 
@@ -30,28 +30,39 @@ class Registry:
         )
         return int(answer["Attributes"]["value"])
 
-    def register(self, record: VersionRecord) -> None:
+    def register(self, record: VersionRecord, attempt: int | None = None) -> None:
         """Add a version. Its data objects are listed in its lineage file; here they could outgrow an item.
 
         A second attempt at the same training replaces the first. Raises Conflict once the version has been
-        decided about: an instance that was given up may still be at work.
+        decided about; and where the run has ended, or trains in another attempt than this: an instance that
+        was given up may still be at work.
         """
+        put = {
+            "TableName": self._table.name,
+            "Item": {
+                **version_key(record.model, record.version),
+                "status": record.status,
+                "record": record.model_copy(update={"data": ()}).model_dump_json(),
+            },
+            "ConditionExpression": "attribute_not_exists(pk) OR #status = :candidate",
+            "ExpressionAttributeNames": {"#status": "status"},
+            "ExpressionAttributeValues": {":candidate": "candidate"},
+        }
+        wanted = {
+            "TableName": self._table.name,
+            "Key": run_key(record.run),
+            "ConditionExpression": "attempt = :attempt AND attribute_not_exists(outcome)",
+            "ExpressionAttributeValues": {":attempt": attempt},
+        }
+        checks = [] if attempt is None else [{"ConditionCheck": wanted}]
         try:
-            self._table.put_item(
-                Item={
-                    **version_key(record.model, record.version),
-                    "status": record.status,
-                    "record": record.model_copy(update={"data": ()}).model_dump_json(),
-                },
-                ConditionExpression="attribute_not_exists(pk) OR #status = :candidate",
-                ExpressionAttributeNames={"#status": "status"},
-                ExpressionAttributeValues={":candidate": "candidate"},
-            )
+            self._table.meta.client.transact_write_items(TransactItems=[*checks, {"Put": put}])
         except ClientError as error:
             if not refused(error):
                 raise
             raise Conflict(
-                f"version {record.version} of {record.model} is no candidate any more: nothing was written"
+                f"version {record.version} of {record.model} is no candidate any more, or its run goes on "
+                "without this attempt: nothing was written"
             ) from error
 
     def version(self, model: str, version: int) -> VersionRecord:

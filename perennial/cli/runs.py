@@ -141,4 +141,6 @@ def _under_way(services: Services, run: str) -> Text:
     seen = _visits(services, run)
     state = seen[-1].state if seen else "starting"
     progress = services.progress.look(run) if state == "Train On EC2" else None
-    return Text(f"{state} … {in_words(progress, datetime.now(UTC)) if progress else ''}".rstrip(), "bold cyan")
+    return Text(
+        f"{state} … {in_words(progress, datetime.now(UTC)) if progress else ''}".rstrip(), "bold cyan"
+    )

@@ -123,6 +123,7 @@ class MetadataServer(ThreadingHTTPServer):
         self.values = {
             "/latest/meta-data/instance-id": "i-0123",
             "/latest/meta-data/tags/instance/perennial:run": RUN,
+            "/latest/meta-data/tags/instance/perennial:attempt": "0",
         }
 
 
@@ -181,6 +182,7 @@ def with_job(stack: Stack, **changes: Any) -> Stack:
     looked_at = StoredObject(key=RECENT, version_id=None, etag="", size=0)
     manifest = Manifest(run=RUN, model=MODEL, kind="incoming", objects=(looked_at,))
     stack.artifacts.put_json(layout.run_key(RUN, layout.MANIFEST), manifest.model_dump(mode="json"))
+    stack.ledger.note(RUN, attempt=0)
     return stack
 
 

@@ -82,7 +82,7 @@ def test_only_the_documents_of_runs_expire() -> None:
         for rule in properties(name)["LifecycleConfiguration"]["Rules"]
         if "ExpirationInDays" in rule
     }
-    assert expiring == {("ArtifactBucket", "runs/")}
+    assert expiring == {("ArtifactBucket", "runs/"), ("ArtifactBucket", "checkpoints/")}
 
 
 def test_the_data_bucket_tells_eventbridge() -> None:
@@ -94,14 +94,16 @@ def test_only_the_trainer_writes_models() -> None:
     (deny,) = (s for s in statements("ArtifactBucketPolicy") if s["Sid"] == "OnlyTheTrainerWritesModels")
     assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
     assert {"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"} <= set(deny["Action"])
-    assert deny["Resource"] == {"Fn::Sub": "${ArtifactBucket.Arn}/models/*"}
+    assert deny["Resource"] == [
+        {"Fn::Sub": f"${{ArtifactBucket.Arn}}/{folder}/*"} for folder in ("models", "checkpoints")
+    ]
     assert deny["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": {"Fn::GetAtt": ["TrainerRole", "Arn"]}}}
     writers = {
         role
         for role in ROLES
         for statement in statements(role)
         if "s3:PutObject" in as_list(statement["Action"])
-        and {"Fn::Sub": "${ArtifactBucket.Arn}/models/*"} in as_list(statement["Resource"])
+        and any(resource in deny["Resource"] for resource in as_list(statement["Resource"]))
     }
     assert writers == {"TrainerRole"}
 
