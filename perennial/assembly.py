@@ -1,30 +1,39 @@
 """From the files of accepted objects to the rows a model may learn from, and those it never may.
 
 Labelled rows only, cleaned by the rules of validation, each exact row once, the holdout out by the hash of
-its key; every row with its time and with whether the run at hand looks at it.
+its key; every row with its time and with whether the run at hand looks at it. Files are read in parts, so
+that memory holds the result and little more.
 """
 
-from collections.abc import Iterable
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from perennial import layout
 from perennial.config import ModelConfig
 from perennial.contracts import AssembledObject, StoredObject
-from perennial.dataset import read_table, to_frame
-from perennial.errors import NoTrainingData
-from perennial.holdout import holdout_mask
-from perennial.validation import clean
+from perennial.dataset.reading import read_parts
+from perennial.dataset.streams import Budget
+from perennial.encoding import encoder
+from perennial.errors import MissingColumn, NoTrainingData
+from perennial.growing import Mask
+from perennial.holdout import mask_of_codes
+from perennial.row_store import RowStore, row_hashes
+from perennial.rules import Check
+from perennial.validation import one_ahead
 
-Mask = npt.NDArray[np.bool_]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 Times = npt.NDArray[np.datetime64]
-
-_RECENT, _TIME, _OBJECT = "perennial:recent", "perennial:time", "perennial:object"
 
 
 @dataclass(frozen=True)
@@ -40,6 +49,9 @@ class Source:
 class Assembled:
     """The rows of a training. `training` (n rows) and `holdout` (m rows) have the declared columns, in the
     order of the model file; rows that were known before come first, an equal row of later counts as known.
+
+    Numbers are float64, date-times datetime64[us] in UTC, booleans pandas' boolean, categories categorical
+    with the same levels in both, texts pandas' str.
 
     `times` (n,) and `held_times` (m,), datetime64[us] in UTC: the row's own, where the model file names a
     `time` column and it is not missing, else the arrival of its object. `recent` (n,) and `held_recent` (m,):
@@ -61,51 +73,106 @@ class Assembled:
 def assemble(sources: Iterable[Source], config: ModelConfig) -> Assembled:
     """Read the objects in turn; of equal rows the first stays.
 
-    Raises NoTrainingData where there are no objects, UnreadableFile, EmptyObject or MissingColumn.
+    Objects of one batch, which follow each other, are cleaned together. A label that is none of the declared
+    levels is no label. Raises NoTrainingData where there are no objects, UnreadableFile, EmptyObject or
+    MissingColumn.
     """
-    objects: list[AssembledObject] = []
-    frames: list[pd.DataFrame] = []
+    assembly = _Assembly(config)
     for source in sources:
-        table = read_table(source.path, source.stored.key, config.format)
-        frame = to_frame(clean(table, config).table, config)
-        arrived = _arrival(source.stored)
-        frame[_RECENT], frame[_OBJECT] = source.recent, len(objects)
-        frame[_TIME] = arrived
-        if config.time is not None:
-            frame[_TIME] = frame[config.time].fillna(pd.Timestamp(arrived))
-        frames.append(frame)
-        objects.append(
-            AssembledObject(stored=source.stored, recent=source.recent, rows_read=table.num_rows, rows_used=0)
+        assembly.read(source)
+    return assembly.finished()
+
+
+class _Assembly:
+    """Rows while objects are read."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        self._config = config
+        self._encoders = {name: encoder(column) for name, column in config.columns.items()}
+        self._training, self._holdout = RowStore(self._encoders), RowStore(self._encoders)
+        self._read: list[tuple[Source, int]] = []
+        self._batch, self._check = "", Check(config, keep_levels=True)
+
+    def read(self, source: Source) -> None:
+        """All rows of one object. Its file is not needed any more."""
+        key = source.stored.key
+        if (batch := layout.batch_of(key)) != self._batch:
+            self._batch, self._check = batch, Check(self._config, keep_levels=True)
+        before = self._check.counts.rows
+        parts = read_parts(source.path, key, self._config, Budget(self._config.validation.max_bytes))
+        expected = False
+        for rows, cells in one_ahead(self._encoded(parts)):
+            if not expected and (coming := parts.rows) is not None:
+                self._training.expect(_about(coming, 1 - self._config.holdout))
+                self._holdout.expect(_about(coming, self._config.holdout))
+            expected = True
+            self._add(rows, cells)
+        missing = [name for name in self._config.columns if name not in parts.names]
+        if missing:
+            raise MissingColumn(
+                f"{key} has no column {', '.join(map(repr, missing))}: found {', '.join(parts.names)}"
+            )
+        self._read.append((source, self._check.counts.rows - before))
+
+    def finished(self) -> Assembled:
+        """When all objects are read."""
+        if not self._read:
+            raise NoTrainingData(
+                f"expected accepted data of {self._config.name}, came none; the champion serves on"
+            )
+        training, of_training = self._training.finished()
+        holdout, of_holdout = self._holdout.finished()
+        used = np.bincount(np.concatenate([of_training, of_holdout]), minlength=len(self._read))
+        arrivals = np.array([_arrival(source.stored) for source, _ in self._read])
+        recent = np.array([source.recent for source, _ in self._read])
+        return Assembled(
+            training=training,
+            holdout=holdout,
+            times=self._times(training, arrivals[of_training]),
+            recent=recent[of_training],
+            held_times=self._times(holdout, arrivals[of_holdout]),
+            held_recent=recent[of_holdout],
+            objects=tuple(
+                AssembledObject(
+                    stored=source.stored, recent=source.recent, rows_read=rows, rows_used=int(used[number])
+                )
+                for number, (source, rows) in enumerate(self._read)
+            ),
         )
-    if not frames:
-        raise NoTrainingData(f"expected accepted data of {config.name}, came none")
-    rows = pd.concat(frames, ignore_index=True)
-    labels, levels = rows[config.label], config.columns[config.label].levels
-    usable = labels.isin(levels) if levels else labels.notna()
-    rows = rows[usable].drop_duplicates(subset=list(config.columns))
-    held_out = holdout_mask(rows[[*(config.key or config.features)]], config.key, config.holdout)
-    used = np.bincount(rows[_OBJECT], minlength=len(objects))
-    parts = (_part(rows[~held_out], config), _part(rows[held_out], config))
-    (training, times, recent), (holdout, held_times, held_recent) = parts
-    return Assembled(
-        training=training,
-        holdout=holdout,
-        times=times,
-        recent=recent,
-        held_times=held_times,
-        held_recent=held_recent,
-        objects=tuple(
-            item.model_copy(update={"rows_used": int(count)})
-            for item, count in zip(objects, used, strict=True)
-        ),
-    )
 
+    def _encoded(self, parts: Iterable[pa.Table]) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Cleaned, labelled rows: how many, and their cells by column."""
+        for part in parts:
+            cleaned = self._check.add(part)
+            labels = cleaned.column(self._config.label)
+            if labels.null_count:
+                cleaned = cleaned.filter(labels.is_valid())
+            yield (
+                cleaned.num_rows,
+                {name: codec.encode(cleaned.column(name)) for name, codec in self._encoders.items()},
+            )
 
-def _part(rows: pd.DataFrame, config: ModelConfig) -> tuple[pd.DataFrame, Times, Mask]:
-    times = rows[_TIME].to_numpy().astype("datetime64[us]")
-    return rows[list(config.columns)].reset_index(drop=True), times, rows[_RECENT].to_numpy(bool)
+    def _add(self, rows: int, cells: dict[str, Any]) -> None:
+        config, number = self._config, len(self._read)
+        hashes = row_hashes(self._encoders, cells, rows)
+        key = sorted(config.key or config.features)
+        codes = (self._encoders[name].codes(cells[name]) for name in key)
+        held = mask_of_codes(codes, rows, config.holdout)
+        self._training.append(cells, hashes, number, np.flatnonzero(~held))
+        self._holdout.append(cells, hashes, number, np.flatnonzero(held))
+
+    def _times(self, frame: pd.DataFrame, arrivals: Times) -> Times:
+        if self._config.time is None:
+            return arrivals
+        own = frame[self._config.time].to_numpy()
+        return np.asarray(np.where(np.isnat(own), arrivals, own))
 
 
 def _arrival(stored: StoredObject) -> Any:
     arrived = stored.stored_at or datetime(1970, 1, 1, tzinfo=UTC)
     return np.datetime64(arrived.astimezone(UTC).replace(tzinfo=None), "us")
+
+
+def _about(rows: int, share: float) -> int:
+    """A share of the rows drawn by a hash, five standard deviations high."""
+    return min(rows, int(rows * share + 5 * (rows * share * (1 - share)) ** 0.5) + 1)

@@ -17,7 +17,7 @@ Two different keys that share a canonical form, or a hash, merely go to the same
 import hashlib
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,12 +31,12 @@ from perennial.dataset import frame_to_csv, read_sample
 RECENT = "perennial:recent"  # a column of the stored holdout beside those of the model file
 
 Mask = npt.NDArray[np.bool_]
-_Hashes = npt.NDArray[np.uint64]
+Hashes = npt.NDArray[np.uint64]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _INTEGER = re.compile(r"[+-]?\d+(\.0*)?")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([t ]\d\d:\d\d.*)?")
-_MISSING = 0x9E37_79B9_7F4A_7C15  # any constant does: the fractional bits of the golden ratio
+MISSING = 0x9E37_79B9_7F4A_7C15  # any constant does: the fractional bits of the golden ratio
 _FRACTION = 0xC2B2_AE3D_27D4_EB4F  # keeps 0.5 apart from the integer of the same bits
 _MASK = 2**64 - 1
 
@@ -52,20 +52,30 @@ def holdout_mask(frame: pd.DataFrame, key: Sequence[str], share: float) -> Mask:
     >>> bool((holdout_mask(frame, ["id"], 0.5) == holdout_mask(frame.astype(str), ["id"], 0.5)).all())
     True
     """
-    hashes = np.zeros(len(frame), dtype=np.uint64)
-    for name in sorted(key or frame.columns):
-        hashes = _mixed(hashes + _hash_column(frame[name]))
+    names = sorted(key or frame.columns)
+    return mask_of_codes((_code_column(frame[name]) for name in names), len(frame), share)
+
+
+def mask_of_codes(columns: Iterable[Hashes], rows: int, share: float) -> Mask:
+    """The same of the cells' codes (rows,), given for the columns of the key in order of their names; the
+    arrays are overwritten."""
+    hashes = np.zeros(rows, dtype=np.uint64)
+    scratch = np.empty_like(hashes)
+    for codes in columns:
+        _mix(codes, scratch)
+        hashes += codes
+        _mix(hashes, scratch)
     return np.asarray(hashes < np.uint64(min(int(share * 2**64), _MASK)))
 
 
-def _hash_column(column: "pd.Series[Any]") -> _Hashes:
-    """Hash of each cell; every distinct value is hashed once."""
-    codes, values = pd.factorize(column)
-    distinct = np.append(_code_values(values), np.uint64(_MISSING))  # code -1, missing, is the last
-    return _mixed(distinct[codes])
+def _code_column(column: "pd.Series[Any]") -> Hashes:
+    """Code of each cell; every distinct value is looked at once."""
+    places, values = pd.factorize(column)
+    distinct = np.append(_code_values(values), np.uint64(MISSING))  # place -1, missing, is the last
+    return np.asarray(distinct[places])
 
 
-def _code_values(values: Any) -> _Hashes:
+def _code_values(values: Any) -> Hashes:
     """64 bits of each distinct value's canonical form."""
     kind = getattr(values.dtype, "kind", "O")
     if kind in "iu":
@@ -74,18 +84,21 @@ def _code_values(values: Any) -> _Hashes:
         numbers = np.asarray(values)
         if numbers.dtype != np.float64:
             numbers = np.array([float(str(value)) for value in numbers], dtype=np.float64)
-        return _code_floats(numbers)
-    return np.fromiter((_code(value) for value in values), dtype=np.uint64, count=len(values))
+        return code_floats(numbers)
+    return np.fromiter((code_value(value) for value in values), dtype=np.uint64, count=len(values))
 
 
-def _code_floats(numbers: npt.NDArray[np.float64]) -> _Hashes:
-    """Whole numbers as their 64-bit integer, others as their own bits: what `_code` does, for many."""
-    whole = (np.trunc(numbers) == numbers) & (np.abs(numbers) < 2.0**63)
-    integers = np.where(whole, numbers, 0.0).astype(np.int64).astype(np.uint64)
-    return np.where(whole, integers, numbers.view(np.uint64) ^ np.uint64(_FRACTION))
+def code_floats(numbers: npt.NDArray[np.float64]) -> Hashes:
+    """Whole numbers as their 64-bit integer, others as their own bits: what `code_value` does, for many."""
+    codes = np.bitwise_xor(numbers.view(np.uint64), np.uint64(_FRACTION))
+    whole = np.trunc(numbers) == numbers
+    if whole.any():
+        whole &= np.abs(numbers) < 2.0**63
+        codes[whole] = numbers[whole].astype(np.int64).view(np.uint64)
+    return codes
 
 
-def _code(value: Any) -> int:
+def code_value(value: Any) -> int:
     """64 bits of one value's canonical form."""
     number: int | float | None
     if isinstance(value, datetime):
@@ -93,7 +106,7 @@ def _code(value: Any) -> int:
     else:
         text = str(value).strip().casefold()
         if not text:
-            return _MISSING
+            return MISSING
         number = _spelled_number(text) if text[0] in "+-.0123456789" else None
         if number is None:
             return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
@@ -123,12 +136,16 @@ def _seconds(time: datetime) -> float:
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-def _mixed(hashes: _Hashes) -> _Hashes:
-    """Spread every bit over all 64: the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA 2014)."""
-    mixed = hashes + np.uint64(_MISSING)
-    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
-    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
-    return mixed ^ (mixed >> np.uint64(31))
+def _mix(hashes: Hashes, scratch: Hashes) -> None:
+    """Spread every bit over all 64, in place: the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA
+    2014). `scratch` has the same shape."""
+    hashes += np.uint64(MISSING)
+    for shift, factor in ((30, 0xBF58_476D_1CE4_E5B9), (27, 0x94D0_49BB_1331_11EB)):
+        np.right_shift(hashes, np.uint64(shift), out=scratch)
+        hashes ^= scratch
+        hashes *= np.uint64(factor)
+    np.right_shift(hashes, np.uint64(31), out=scratch)
+    hashes ^= scratch
 
 
 def dump_holdout(frame: pd.DataFrame, recent: Mask) -> bytes:

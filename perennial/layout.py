@@ -35,6 +35,15 @@ def settled(key: str, model: str, run: str, day: date | None) -> str:
     return f"{accepted(model, day) if day else quarantine(model)}{run}/{'/'.join(name)}"
 
 
+def batch_of(key: str) -> str:
+    """What the accepted objects of one batch have in common: their day and their run.
+
+    >>> batch_of("accepted/iris/dt=2026-01-02/run-1/a/x.csv")
+    'accepted/iris/dt=2026-01-02/run-1/'
+    """
+    return "/".join([*key.split("/")[:4], ""])
+
+
 def run_key(run: str, name: str) -> str:
     """Key of one of a run's documents, such as `manifest.json` (artefact bucket)."""
     return f"runs/{run}/{name}"

@@ -34,14 +34,22 @@ class Seen:
         hashes, complete = _hashes(columns)
         own = hashes[complete]
         result = np.zeros(hashes.size, bool)
-        within = _repeated_within(own)
-        before = np.zeros(own.size, bool)
-        for run in self._runs:
-            places = np.minimum(np.searchsorted(run, own), run.size - 1)
-            before |= run[places] == own
-        result[complete] = within | before
-        self._keep(np.sort(own[~(within | before)]))
+        ordered = np.sort(own)  # looked up in order, a run is walked through, not jumped about in
+        if not np.any(ordered[1:] == ordered[:-1]) and not self._before(ordered).any():
+            self._keep(ordered)
+            return result
+        repeated = _repeated_within(own) | self._before(own)
+        result[complete] = repeated
+        self._keep(np.sort(own[~repeated]))
         return result
+
+    def _before(self, hashes: Hashes) -> NDArray[np.bool_]:
+        """Which of them are there already."""
+        found = np.zeros(hashes.size, bool)
+        for run in self._runs:
+            places = np.minimum(np.searchsorted(run, hashes), run.size - 1)
+            found |= run[places] == hashes
+        return found
 
     def _keep(self, run: Hashes) -> None:
         if not run.size:

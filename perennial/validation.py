@@ -126,7 +126,7 @@ def validate_files(
     budget = Budget(config.validation.max_bytes)
     for path, name in files:
         parts = read_parts(path, name, config, budget)
-        for part in _one_ahead(iter(parts)):
+        for part in one_ahead(iter(parts)):
             reading.add(part)
             if reading.cut:
                 break
@@ -229,7 +229,7 @@ def _verdict(found: Found, config: ModelConfig, now: datetime | None) -> Validat
     )
 
 
-def _one_ahead[Part](parts: Iterator[Part]) -> Iterator[Part]:
+def one_ahead[Part](parts: Iterator[Part]) -> Iterator[Part]:
     """The parts, each read while the one before is looked at."""
     with ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, parts, None)

@@ -18,7 +18,8 @@ _BATCH_VALUES = 8_000_000  # of wide tables, fewer rows at a time
 
 
 class ParquetParts:
-    """A Parquet file as tables of its rows in turn. `names`: all its columns, once iteration began.
+    """A Parquet file as tables of its rows in turn. `names`: all its columns, and `rows`: how many rows it
+    says it has, once iteration began.
 
     `wanted`: the columns to read; None reads all. Those in `levels` come dictionary-encoded, as they are
     stored.
@@ -29,11 +30,13 @@ class ParquetParts:
         self._wanted = wanted
         self._levels = levels
         self.names: list[str] = []
+        self.rows: int | None = None
 
     def __iter__(self) -> Iterator[pa.Table]:
         import pyarrow as pa
 
         with self._plain_file() as path, _opened(path, self._levels) as file:
+            self.rows = file.metadata.num_rows
             self.names = [str(name) for name in file.schema_arrow.names]
             if len(set(self.names)) < len(self.names):
                 return  # refused by who reads `names`

@@ -101,6 +101,11 @@ class FileParts:
         """Complete when iteration has ended."""
         return self._parts.names
 
+    @property
+    def rows(self) -> int | None:
+        """How many rows the file says it has, once iteration began; None where its format does not say."""
+        return self._parts.rows if isinstance(self._parts, ParquetParts) else None
+
 
 def combine_tables(tables: Sequence[pa.Table]) -> pa.Table:
     """One table of all the files of a batch: the rows of each in turn, the columns that all of them have.

@@ -280,7 +280,9 @@ def failed(stack: Stack) -> tuple[str, str]:
 
 
 def test_no_data(stack: Stack) -> None:
-    assert failed(with_job(stack)) == ("NoTrainingData", "expected accepted data of iris, came none")
+    error, message = failed(with_job(stack))
+    assert error == "NoTrainingData"
+    assert message == "expected accepted data of iris, came none; the champion serves on"
 
 
 def test_too_few_rows(stack: Stack) -> None:
