@@ -9,7 +9,7 @@ from perennial.drift.evidence import ColumnEvidence, ColumnTest
 from perennial.drift.jensen_shannon import jensen_shannon
 from perennial.drift.kullback_leibler import kullback_leibler
 from perennial.drift.levels import new_levels, vanished_levels
-from perennial.drift.materiality import in_deviations, without_noise
+from perennial.drift.materiality import in_deviations, share_error, without_noise
 from perennial.drift.psi import psi, psi_noise
 from perennial.profile import CategoryColumn
 
@@ -38,7 +38,9 @@ def compare_categories(reference: CategoryColumn, current: CategoryColumn) -> Co
         [f"levels the reference does not count: {', '.join(new[:3])}"] if new and not reference.other else []
     )
     notes += [f"vanished levels: {', '.join(gone[:3])}"] if gone else []
-    test = ColumnTest("distribution", result.p_value, 1.0, effect, words)
+    # one degree of freedom: a small true change makes large accidents likelier, as it does for means
+    error = share_error(int(before[0]), n, int(now[0]), m) if result.degrees == 1 else 0.0
+    test = ColumnTest("distribution", result.p_value, 1.0, effect, words, in_deviations(distance), error)
     return ColumnEvidence((test,), statistics, tuple(notes))
 
 

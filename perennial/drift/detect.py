@@ -1,15 +1,17 @@
 """Reference against current: evidence first, then materiality, one verdict."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, get_args
+
+from scipy.special import ndtri
 
 from perennial.config import DriftPolicy
 from perennial.contracts import DriftKind
 from perennial.drift.drawing import bars
-from perennial.drift.evidence import ColumnEvidence, compare_columns
+from perennial.drift.evidence import ColumnEvidence, ColumnTest, TestName, compare_columns
 from perennial.drift.family import adjust
-from perennial.drift.materiality import leanings
+from perennial.drift.materiality import HARMLESS, background, leanings
 from perennial.drift.multiplicity import holm
 from perennial.drift.multivariate import MultivariateChange
 from perennial.drift.performance import PerformanceChange
@@ -21,7 +23,7 @@ from perennial.drift.words import performance_words, ranked_reasons, summarise, 
 from perennial.errors import MissingColumn, ProfileMismatch
 from perennial.profile import ColumnProfile, NumberColumn, Profile
 
-_EFFECT_SURE = 0.05  # beside a significant test of ranks, this much certainty about the means is enough
+_TESTS: tuple[TestName, ...] = get_args(TestName)
 
 
 def detect_drift(  # noqa: PLR0913
@@ -60,6 +62,7 @@ def detect_drift(  # noqa: PLR0913
     weights = leanings([name for name in names if name != label], importances)
     tables, share = compare_tables(before, now, evidence, weights, multivariate, policy)
     family = [evidence[name].p_value for name in names if evidence[name].tests]
+    harmless = _harmless(evidence, policy)
     adjusted = iter(holm([*family, *([performance.p_value] if performance else [])]))
     verdicts = {
         name: _verdict(
@@ -67,7 +70,7 @@ def detect_drift(  # noqa: PLR0913
             evidence[name],
             adjust(next(adjusted), share) if evidence[name].tests else None,
             (before.columns[name], now.columns[name]),
-            _Limits(policy, len(family), label, weights.get(name, 1.0)),
+            _Limits(policy, len(family), label, weights.get(name, 1.0), harmless[name]),
         )
         for name in names
     }
@@ -135,12 +138,43 @@ def _binning(column: ColumnProfile) -> tuple[Any, ...]:
     return (column.kind, column.edges if isinstance(column, NumberColumn) else column.levels)
 
 
+@dataclass(frozen=True)
 class _Limits:
-    """What a column is held against."""
+    """What a column is held against; `harmless` sizes by test."""
 
-    def __init__(self, policy: DriftPolicy, columns: int, label: str | None, weight: float) -> None:
-        self.alpha, self.least, self.label, self.weight = policy.alpha, policy.min_effect, label, weight
-        self.noise = policy.alpha / max(columns, 1)  # an effect that chance may bring is none
+    policy: DriftPolicy
+    columns: int
+    label: str | None
+    weight: float
+    harmless: Mapping[str, float]
+
+    def material(self, test: ColumnTest) -> bool:
+        """Large enough to matter, and no accident among so many columns."""
+        chance = self.policy.alpha / max(self.columns, 1)
+        least = test.size + float(ndtri(chance / 2)) * test.error
+        sure = not test.error or least > self.harmless[test.name]
+        return sure and test.p_value <= chance and self.large(test)
+
+    def large(self, test: ColumnTest) -> bool:
+        """Whether the effect as it was seen would matter."""
+        return test.effect * self.weight >= self.policy.min_effect
+
+
+def _harmless(evidence: Mapping[str, ColumnEvidence], policy: DriftPolicy) -> dict[str, dict[str, float]]:
+    """By column and test: how far the other columns moved."""
+    found: dict[str, dict[str, float]] = {name: {} for name in evidence}
+    for kind in _TESTS:
+        tests = [
+            (name, test)
+            for name, seen in evidence.items()
+            for test in seen.tests
+            if test.name == kind and test.error
+        ]
+        sizes, errors = [test.size for _, test in tests], [test.error for _, test in tests]
+        least = background(sizes, errors, HARMLESS * policy.min_effect)
+        for (name, _), value in zip(tests, least.tolist(), strict=True):
+            found[name][kind] = value
+    return found
 
 
 def _verdict(
@@ -154,9 +188,7 @@ def _verdict(
     judged = []
     for test in found.tests:
         corrected = min(1.0, test.weighted_p * factor)
-        sure = test.p_value <= limits.noise and test.effect_p <= _EFFECT_SURE
-        material = sure and test.effect * limits.weight >= limits.least
-        judged.append((test, corrected, corrected < limits.alpha, material))
+        judged.append((test, corrected, corrected < limits.policy.alpha, limits.material(test)))
     judged.sort(key=lambda item: (not (item[2] and item[3]), not item[2], -item[0].effect))
     drifted = [test for test, _, significant, material in judged if significant and material]
     return ColumnDrift(
@@ -172,7 +204,7 @@ def _verdict(
         weight=limits.weight,
         statistics=found.statistics or {},
         reasons=tuple(
-            told(test, corrected, significant=significant, material=material)
+            told(test, corrected, significant=significant, material=material, large=limits.large(test))
             for test, corrected, significant, material in judged
         ),
         histogram=bars(*pair),

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from math import pi, sqrt
 from typing import Literal
 
-from perennial.drift.materiality import in_deviations, without_noise
+from perennial.drift.materiality import in_deviations, share_error, without_noise
 from perennial.drift.missing import missing_change
 from perennial.profile import CategoryColumn, ColumnProfile, NumberColumn, Profile
 
@@ -21,8 +21,9 @@ class ColumnTest:
     """One test of one column.
 
     `weight`: its share of the column's error rate. `effect`: in standard deviations of a normal shift, free
-    of sampling noise; `effect_p`: the chance of as large an effect without any drift, where that is not the
-    p-value's own (a test of ranks, an effect on means). `words`: what was seen, without the verdict.
+    of sampling noise. `size`: the same as it was seen, with its standard `error`; 0 where the test's own
+    p-value says enough (many degrees of freedom, no values that vary). `words`: what was seen, without the
+    verdict.
     """
 
     name: TestName
@@ -30,7 +31,8 @@ class ColumnTest:
     weight: float
     effect: float
     words: str
-    effect_p: float = 0.0
+    size: float = 0.0
+    error: float = 0.0
 
     @property
     def weighted_p(self) -> float:
@@ -88,12 +90,15 @@ def _with_missing(found: ColumnEvidence, before: ColumnProfile, now: ColumnProfi
     n, m = before.count + before.nulls, now.count + now.nulls
     change = missing_change(before.nulls, n, now.nulls, m)
     noise = sqrt(2 / pi * (before.nulls + now.nulls) / (n + m) * (1 / n + 1 / m)) if n and m else 0.0
+    gap = abs(change.current - change.reference)
     test = ColumnTest(
         "missing",
         change.p_value,
         MISSING if found.tests else 1.0,
-        in_deviations(without_noise(abs(change.current - change.reference), noise)),
+        in_deviations(without_noise(gap, noise)),
         f"missing values {change.reference:.0%} → {change.current:.0%}",
+        in_deviations(gap),
+        share_error(before.nulls, n, now.nulls, m),
     )
     others = tuple(replace(other, weight=other.weight * (1 - MISSING)) for other in found.tests)
     shares = {"missing_reference": change.reference, "missing_current": change.current}

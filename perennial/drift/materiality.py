@@ -7,14 +7,22 @@ shares), equals that of a normal distribution shifted by
 
 and so any change can be held against one threshold. What sampling alone would bring is taken off in
 quadrature first, so that the effect means the same at every number of rows.
+
+A size is *surely* more than harmless where it exceeds the background by more than chance brings anywhere in
+the table: `size - z error > background`. The background is how far the table's other columns have moved, at
+most 0.4 of the threshold: where all columns are off by 0.05, one of them may well be seen at 0.2; where none
+is, 0.2 is news. Learning what is usual from the bulk of the tests: B. Efron, Large-scale simultaneous
+hypothesis testing: the choice of a null hypothesis, J. Am. Stat. Assoc. 99 (2004).
 """
 
 from collections.abc import Mapping
+from math import pi, sqrt
 from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
 
+HARMLESS = 0.4  # of the smallest effect that matters
 _MOST = 6.0  # a distance of 1 is infinitely far; JSON knows no infinity
 _LEAN = (0.25, 2.0)
 
@@ -57,3 +65,35 @@ def leanings(names: list[str], importances: Mapping[str, float] | None) -> dict[
     return {
         name: min(max(known[name] / mean, low), high) if mean > 0 and name in known else 1.0 for name in names
     }
+
+
+def share_error(count: int, n: int, other: int, m: int) -> float:
+    """Standard error of the difference of two shares, as a normal shift; 0 where nothing was counted.
+
+    >>> round(share_error(50, 100, 50, 100), 3)
+    0.177
+    """
+    if not (n and m):
+        return 0.0
+    share = (count + other) / (n + m)
+    return sqrt(2 * pi) * sqrt(share * (1 - share) * (1 / n + 1 / m))
+
+
+def background(sizes: Any, errors: Any, most: float) -> Any:
+    """How far a column's fellows moved, of shape (columns,): the root mean square of the others' true
+    effects, one standard error above its estimate, at most `most`; `most` where there are no others.
+
+    >>> background([0.05], [0.01], 0.05).tolist()
+    [0.05]
+    >>> background([0.5] + 99 * [0.0], [0.02] * 100, 0.05).round(3).tolist()[:2]
+    [0.0, 0.047]
+    """
+    size = np.square(np.minimum(np.asarray(sizes, float), _MOST))
+    noise = np.square(np.minimum(np.asarray(errors, float), _MOST))
+    others = size.size - 1
+    if others < 1:
+        return np.full(size.shape, most)
+    excess = size - noise
+    mean = (excess.sum() - excess) / others
+    doubt = sqrt(2 / others) * (noise.sum() - noise) / others
+    return np.minimum(np.sqrt(np.maximum(mean + doubt, 0.0)), most)

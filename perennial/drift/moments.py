@@ -39,7 +39,7 @@ def spread(counts: Any, places: Any) -> Spread:
     deviation = np.sqrt((p * np.square(away)).sum(axis=-1))
     flat = deviation <= 0
     # standardised first: the fourth power of a tiny deviation would vanish
-    standard = away / np.where(flat, 1.0, deviation)[..., None]
+    standard = np.clip(away / np.where(flat, 1.0, deviation)[..., None], -1e60, 1e60)
     kurtosis = np.where(flat, 3.0, (p * np.square(np.square(standard))).sum(axis=-1))
     return Spread(mean, deviation, kurtosis)
 

@@ -3,7 +3,7 @@
 from math import log, pi, sqrt
 
 import numpy as np
-from scipy.special import kolmogorov, ndtr
+from scipy.special import kolmogorov
 
 from perennial.columns import Floats
 from perennial.drift.aligned import AlignedNumbers, align, coarse
@@ -17,7 +17,7 @@ from perennial.drift.psi import psi
 from perennial.drift.quantiles import outside_share, quantile_change
 from perennial.drift.scores import normal_scores
 from perennial.drift.shares import shares
-from perennial.drift.wasserstein import wasserstein
+from perennial.drift.wasserstein import least_movement, wasserstein
 from perennial.profile import NumberColumn
 
 LOCATION, SCALE, DISTRIBUTION = 0.8, 0.12, 0.08  # shares of the column's error rate
@@ -45,14 +45,17 @@ def compare_numbers(pairs: Pairs) -> dict[str, ColumnEvidence]:
     before, now = spread(numbers.reference, places), spread(numbers.current, places)
     shift, stretch = mean_change(before, now), scale_change(before, now)
     stretch_error = np.sqrt(np.maximum(before.kurtosis - 1, 0.1) / 4) * error
-    ks_noise = sqrt(pi / 2) * log(2) * error
-    apart = without_noise(distance, ks_noise)
+    varies = before.deviation > 0
     raw = _raw_change(pairs, before.deviation)
     sure = np.minimum(np.abs(shift), np.abs(raw))  # bins and values agree: no outlier's, no bin edge's doing
-    moved = np.where(before.deviation > 0, without_noise(sure, error), in_deviations(apart))
-    sizes = np.stack([np.abs(shift) / error, np.abs(stretch) / stretch_error], axis=1)
-    effect_p = np.where(before.deviation[:, None] > 0, 2 * ndtr(-sizes), 0.0)
-    effects = np.stack([moved, without_noise(stretch, stretch_error), in_deviations(apart) / 2], axis=1)
+    moved, accident = least_movement(numbers.reference, numbers.current, places)
+    scale_of = np.where(varies, before.deviation, 1.0)
+    sizes = np.stack([sure, np.abs(stretch), np.maximum(moved - accident, 0.0) / scale_of], axis=1)
+    errors = np.stack([error, stretch_error, error], axis=1)
+    noise = np.stack([error, stretch_error, np.zeros_like(error)], axis=1)
+    apart = in_deviations(without_noise(distance, sqrt(pi / 2) * log(2) * error))
+    effects = np.where(varies[:, None], without_noise(sizes, noise), apart[:, None])
+    errors = np.where(varies[:, None], errors, 0.0)
     p_values = np.stack([location.p_value, scale.p_value, kolmogorov(distance / error)], axis=1)
     statistics = _statistics(numbers, before, shift, stretch, distance)
     return {
@@ -60,7 +63,7 @@ def compare_numbers(pairs: Pairs) -> dict[str, ColumnEvidence]:
             pairs[name],
             effects[row],
             p_values[row],
-            (*effect_p[row].tolist(), 0.0),
+            (sizes[row], errors[row]),
             {key: float(values[row]) for key, values in statistics.items()},
             location=(float(location.z[row]), float(shift[row]), float(error[row])),
         )
@@ -105,31 +108,31 @@ def _evidence(
     pair: tuple[NumberColumn, NumberColumn],
     effects: Floats,
     p_values: Floats,
-    effect_p: tuple[float, ...],
+    sizes: tuple[Floats, Floats],
     statistics: dict[str, float],
     location: tuple[float, float, float],
 ) -> ColumnEvidence:
     before, now = pair
     what = "mean length" if before.kind == "text" else "mean"
     outside = outside_share(before.low, before.high, before.edges, now.counts)
-    z, shift, error = location
+    z, shift, shift_error = location
     words = (
         f"{what} {before.mean:.4g} → {now.mean:.4g} ({shift:+.2f} sd)",
         f"standard deviation {sqrt(before.variance):.4g} → {sqrt(now.variance):.4g}",
         f"Kolmogorov-Smirnov distance {statistics['ks']:.2f}",
     )
     tests = tuple(
-        ColumnTest(name, float(p), weight, float(effect), said, accident)
-        for name, p, weight, effect, said, accident in zip(
+        ColumnTest(name, float(p), weight, float(effect), said, float(size), float(error))
+        for name, p, weight, effect, said, size, error in zip(
             _TESTS,
             p_values,
             (LOCATION, SCALE, DISTRIBUTION),
             effects,
             words,
-            effect_p,
+            *sizes,
             strict=True,
         )
     )
     statistics["outside_range"] = outside
     note = (f"{outside:.0%} of values outside the reference's range",) if outside > 0.05 else ()
-    return ColumnEvidence(tests, statistics, note, z, shift, error)
+    return ColumnEvidence(tests, statistics, note, z, shift, shift_error)

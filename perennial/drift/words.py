@@ -9,12 +9,14 @@ from perennial.drift.schema import SchemaChange
 from perennial.drift.sequential import Accumulated
 
 
-def told(test: ColumnTest, adjusted: float, *, significant: bool, material: bool) -> str:
-    """What a test saw, and what that is worth."""
+def told(test: ColumnTest, adjusted: float, *, significant: bool, material: bool, large: bool) -> str:
+    """What a test saw, and what that is worth; `large`: as it was seen, it would matter."""
     size = f"{test.words}, corrected p {p_words(adjusted)}"
     if not significant:
         return f"{size}: not significant"
-    return size if material else f"{size}: significant, but too small to matter"
+    if material:
+        return size
+    return f"{size}: significant, but {'not surely large enough' if large else 'too small'} to matter"
 
 
 def p_words(value: float) -> str:

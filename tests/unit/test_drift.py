@@ -64,7 +64,7 @@ def test_false_alarms_stay_below_alpha_for_many_columns_and_rows() -> None:
 @pytest.mark.parametrize("rows", [60, 90, 150])
 def test_another_season_is_found(rows: int) -> None:
     for seed in range(10):
-        report = check(resample(rows, seed).assign(petal_length=lambda rows: rows["petal_length"] * 1.3))
+        report = check(resample(rows, seed).assign(petal_length=lambda rows: rows["petal_length"] * 1.5))
         assert report.drifted
         assert report.kinds == ("data",)
         assert report.drifted_columns[0] == "petal_length"

@@ -39,6 +39,23 @@ def test_materiality_does_not_depend_on_the_rows(rows: int, shift: float, drifte
     assert report.significant == (drifted or rows == 1_000_000)
 
 
+@pytest.mark.parametrize("shape", ["normal", "lognormal", "counts"])
+def test_harmless_shifts_of_all_columns_are_not_material_by_accident(shape: str) -> None:
+    rng = np.random.default_rng(17)
+    draw: dict[str, Any] = {
+        "normal": lambda shift: rng.normal(shift, 1, 700),
+        "lognormal": lambda shift: rng.lognormal(size=700) + 2.16 * shift,
+        "counts": lambda shift: rng.poisson(1 + shift, 700).astype(float),
+    }
+    material = found = 0
+    for _ in range(40):
+        before, harmless, now = ({f"x{i}": draw[shape](s) for i in range(10)} for s in (0.0, 0.05, 0.0))
+        material += detect_drift(before, harmless).material
+        found += detect_drift(before, {**now, "x3": draw[shape](0.4)}).drifted
+    assert material <= 2  # 0.4 expected at most; more than 2 of 40 has probability 0.8 %
+    assert found >= 38
+
+
 def test_many_small_shifts_show_together() -> None:
     rng = np.random.default_rng(2)
     found = 0
