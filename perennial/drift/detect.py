@@ -15,9 +15,10 @@ from perennial.drift.materiality import HARMLESS, background, leanings
 from perennial.drift.multiplicity import holm
 from perennial.drift.multivariate import MultivariateChange
 from perennial.drift.performance import PerformanceChange
-from perennial.drift.report import ColumnDrift, DriftReport, TableTest
+from perennial.drift.report import ColumnDrift, DriftReport
 from perennial.drift.schema import SchemaChange, profile_schema, table_schema
 from perennial.drift.sequential import Accumulated, accumulate
+from perennial.drift.table_test import TableTest
 from perennial.drift.tables import compare_tables
 from perennial.drift.words import performance_words, ranked_reasons, summarise, told
 from perennial.errors import MissingColumn, ProfileMismatch
@@ -60,7 +61,8 @@ def detect_drift(  # noqa: PLR0913
     names = _names(before, now, schema, columns)
     evidence = compare_columns(before, now, names)
     weights = leanings([name for name in names if name != label], importances)
-    tables, share = compare_tables(before, now, evidence, weights, multivariate, policy)
+    accumulated, recent, carried = accumulate(before, now, names, policy, state, weights)
+    tables, share = compare_tables(before, now, evidence, weights, multivariate, recent, policy)
     family = [evidence[name].p_value for name in names if evidence[name].tests]
     harmless = _harmless(evidence, policy)
     adjusted = iter(holm([*family, *([performance.p_value] if performance else [])]))
@@ -77,7 +79,6 @@ def detect_drift(  # noqa: PLR0913
     worse_significant = performance is not None and adjust(next(adjusted), share) < policy.alpha
     worse_material = performance is not None and performance.drop >= policy.min_performance_drop
     worse = worse_significant and worse_material
-    accumulated, carried = accumulate(before, now, names, policy, state, weights)
     parts: list[ColumnDrift | TableTest | Accumulated] = [*verdicts.values(), *tables]
     parts += [accumulated] if accumulated else []
     first = [f"schema: {schema.words}"] if schema.breaking else []
@@ -221,9 +222,10 @@ def _kinds(
     schema: SchemaChange,
 ) -> tuple[DriftKind, ...]:
     slow = set(accumulated.columns if accumulated and accumulated.drifted else ())
+    slow.update(name for test in tables if test.drifted for name in test.columns)
     roles = {column.role for column in columns.values() if column.drifted or column.name in slow}
     found: dict[DriftKind, bool] = {
-        "data": "feature" in roles or any(test.drifted for test in tables),
+        "data": "feature" in roles or any(test.drifted and not test.columns for test in tables),
         "label": label is not None and "label" in roles,
         "concept": worse,
         "schema": schema.breaking,

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from math import sqrt
+from math import pi, sqrt
 
 import numpy as np
 
 from perennial.drift.aligned import align
+from perennial.drift.changes import changes
 from perennial.drift.materiality import in_deviations
 from perennial.drift.scores import normal_scores
 from perennial.drift.shares import shares
@@ -15,14 +16,15 @@ from perennial.profile import CategoryColumn, NumberColumn, Profile
 _MOST_LEVELS = 6
 _LEAST_ROWS = 100
 _LEAST_REFERENCE = 50
+_MOST = 6.0
 
 
 @dataclass(frozen=True)
 class Direction:
     """Mean difference of a score between a batch of `rows` rows and the reference, and the score's variance.
 
-    `share` of the error rate; `unit`: how many of the score's own units one standard deviation is, or 0 for
-    shares.
+    `share` of the error rate; `effect`: what the batch says of the change, in standard deviations of a normal
+    shift, with its sign; a single row brings `noise` of it.
     """
 
     column: str
@@ -33,11 +35,8 @@ class Direction:
     variance: float
     share: float
     least_rows: float
-    unit: float
-
-    def in_deviations(self, size: float) -> float:
-        """A change of the score as a normal shift."""
-        return size / self.unit if self.unit else in_deviations(size)
+    effect: float
+    noise: float
 
 
 def directions(reference: Profile, current: Profile, names: Iterable[str]) -> list[Direction]:
@@ -60,15 +59,22 @@ def _numbers(pairs: dict[str, tuple[NumberColumn, NumberColumn]], columns: int) 
     if not pairs:
         return []
     numbers = align(pairs)
+    change = changes(numbers, pairs)
     found = []
     kinds = zip(
-        ("mean", "spread"), normal_scores(numbers.exchangeable), (0.75, 0.25), (1.0, 2.0), strict=True
+        ("mean", "spread"),
+        normal_scores(numbers.exchangeable),
+        (0.75, 0.25),
+        (change.sure, change.stretch),
+        (np.ones_like(change.sure), change.stretch_noise),
+        strict=True,
     )
-    for name, scores, share, unit in kinds:
+    for name, scores, share, effect, noise in kinds:
         before = shares(numbers.exchangeable)
         mean = (before * scores).sum(axis=1)
         variance = (before * np.square(scores - mean[:, None])).sum(axis=1)
-        difference = np.where(numbers.m > 0, (shares(numbers.current) * scores).sum(axis=1) - mean, 0.0)
+        seen = numbers.m > 0
+        difference = np.where(seen, (shares(numbers.current) * scores).sum(axis=1) - mean, 0.0)
         found += [
             Direction(
                 column,
@@ -79,7 +85,8 @@ def _numbers(pairs: dict[str, tuple[NumberColumn, NumberColumn]], columns: int) 
                 max(float(variance[row]), 1e-6) * (1 + 2 / sqrt(numbers.n[row])),
                 share / columns,
                 _LEAST_ROWS,
-                unit,
+                float(np.clip(effect[row], -_MOST, _MOST)) if seen[row] else 0.0,
+                float(noise[row]),
             )
             for row, column in enumerate(numbers.names)
         ]
@@ -93,17 +100,19 @@ def _levels(name: str, before: CategoryColumn, now: CategoryColumn, columns: int
     steady = n * p * (1 - p) >= _LEAST_ROWS  # else a share is no normal variable
     places = [place for place in np.argsort(-p, kind="stable")[:_MOST_LEVELS] if steady[place]]
     labels = [*before.levels, "other levels"]
+    gaps = later / m - counts / n if m else np.zeros_like(counts)
     return [
         Direction(
             name,
             f"the share of {labels[place]}",
-            float(later[place] / m - counts[place] / n) if m else 0.0,
+            float(gaps[place]),
             float(m),
             float(n),
             float(p[place] * (1 - p[place])) * (1 + 2 / sqrt(n)),
             1 / (columns * len(places)),
             float(_LEAST_ROWS / (p[place] * (1 - p[place]))),
-            0.0,
+            float(np.sign(gaps[place]) * in_deviations(abs(gaps[place]))),
+            sqrt(2 * pi * p[place] * (1 - p[place])),
         )
         for place in places
     ]

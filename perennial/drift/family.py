@@ -11,6 +11,7 @@ from typing import Final
 TOGETHER: Final = 0.12
 CORRELATIONS: Final = 0.04
 CLASSIFIER: Final = 0.1
+RECENT: Final = 0.3
 RESERVE: Final = 0.1
 
 

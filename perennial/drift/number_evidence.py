@@ -7,11 +7,12 @@ from scipy.special import kolmogorov
 
 from perennial.columns import Floats
 from perennial.drift.aligned import AlignedNumbers, align, coarse
+from perennial.drift.changes import changes
 from perennial.drift.evidence import ColumnEvidence, ColumnTest, TestName
 from perennial.drift.jensen_shannon import jensen_shannon
 from perennial.drift.kullback_leibler import kullback_leibler
 from perennial.drift.materiality import in_deviations, without_noise
-from perennial.drift.moments import Spread, drawn_in, mean_change, scale_change, spread
+from perennial.drift.moments import Spread
 from perennial.drift.permutation import score_test
 from perennial.drift.psi import psi
 from perennial.drift.quantiles import outside_share, quantile_change
@@ -41,13 +42,9 @@ def compare_numbers(pairs: Pairs) -> dict[str, ColumnEvidence]:
     location = score_test(location_scores, numbers.exchangeable, numbers.current)
     scale = score_test(scale_scores, numbers.exchangeable, numbers.current)
     distance = np.abs(np.cumsum(shares(numbers.reference) - shares(numbers.current), axis=1)).max(axis=1)
-    places = drawn_in(numbers.reference, numbers.places)
-    before, now = spread(numbers.reference, places), spread(numbers.current, places)
-    shift, stretch = mean_change(before, now), scale_change(before, now)
-    stretch_error = np.sqrt(np.maximum(before.kurtosis - 1, 0.1) / 4) * error
-    varies = before.deviation > 0
-    raw = _raw_change(pairs, before.deviation)
-    sure = np.minimum(np.abs(shift), np.abs(raw))  # bins and values agree: no outlier's, no bin edge's doing
+    change = changes(numbers, pairs)
+    places, before, shift, stretch = change.places, change.before, change.shift, change.stretch
+    varies, sure, stretch_error = before.deviation > 0, np.abs(change.sure), change.stretch_noise * error
     moved, accident = least_movement(numbers.reference, numbers.current, places)
     scale_of = np.where(varies, before.deviation, 1.0)
     sizes = np.stack([sure, np.abs(stretch), np.maximum(moved - accident, 0.0) / scale_of], axis=1)
@@ -69,13 +66,6 @@ def compare_numbers(pairs: Pairs) -> dict[str, ColumnEvidence]:
         )
         for row, name in enumerate(numbers.names)
     }
-
-
-def _raw_change(pairs: Pairs, deviation: Floats) -> Floats:
-    """Change of the means of the values themselves, in the same standard deviations as that of the bins."""
-    gaps = np.array([now.mean / 2 - before.mean / 2 for before, now in pairs.values()])
-    with np.errstate(over="ignore"):
-        return np.asarray(2 * gaps / np.where(deviation > 0, deviation, 1.0))
 
 
 def _statistics(

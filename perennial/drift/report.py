@@ -7,6 +7,7 @@ from perennial.contracts import DriftKind
 from perennial.drift.performance import PerformanceChange
 from perennial.drift.schema import SchemaChange
 from perennial.drift.sequential import Accumulated
+from perennial.drift.table_test import TableTest
 
 
 @dataclass(frozen=True)
@@ -33,24 +34,6 @@ class ColumnDrift:
     statistics: dict[str, float]
     reasons: tuple[str, ...]
     histogram: dict[str, Any]
-
-
-@dataclass(frozen=True)
-class TableTest:
-    """A test of the whole table: all locations together, the correlations, or a domain classifier."""
-
-    name: Literal["many small shifts", "correlations", "domain classifier"]
-    p_value: float
-    adjusted_p_value: float
-    significant: bool
-    material: bool
-    effect: float
-    reason: str
-
-    @property
-    def drifted(self) -> bool:
-        """Both significant and material."""
-        return self.significant and self.material
 
 
 @dataclass(frozen=True)

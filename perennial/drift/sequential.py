@@ -13,10 +13,13 @@ E is the likelihood ratio of all differences among the batches and the reference
 eliminated: the reference's own sampling error, which all batches share and which naive accumulation
 mistakes for drift, is inside n + M. Under no drift E is a martingale of mean 1, so that by Ville's
 inequality it ever reaches 1 / p with probability at most p. Steps and slopes start at batches 1, 5, 17, 65,
-... with weights 1/2, 1/6, 1/12 ...; weights, columns and directions share `lifetime_alpha` by the union
-bound, hence
+... with weights 1/2, 1/6, 1/12 ...; the weighted mean of their E, and that over all directions, are
+martingales of mean 1 again (those that have not started count as 1), hence
 
     P(any false alarm, ever) <= lifetime_alpha
+
+for the table; a column is named when its share of the mean alone would do. How far things are *today*, and
+whether that matters, is read off the last batches (see `recent`).
 
 Assumptions: rows are independent and batches of one distribution while there is no drift; batch means of
 the bounded scores are normal (nothing is judged below 100 rows, a level below 100 rows either way on both
@@ -37,13 +40,16 @@ import numpy as np
 from perennial.columns import Floats
 from perennial.config import DriftPolicy
 from perennial.drift.directions import Direction, directions
-from perennial.drift.materiality import without_noise
+from perennial.drift.family import RECENT, adjust
+from perennial.drift.recent import Bucket, Today, add_batch, combined_p, look_back, matters_today
+from perennial.drift.table_test import TableTest
 from perennial.errors import ProfileMismatch
 from perennial.profile import Profile
 
-FORMAT = 1
+FORMAT = 2
 _BASE = 4  # steps and slopes start after 0, 4, 16, 64 ... batches
 _STEP_PRIOR, _SLOPE_PRIOR = 0.2, 0.03  # tau, in standard deviations (per batch)
+_PARTS = ("rows", "sums", "effects")
 
 
 @dataclass(frozen=True)
@@ -66,8 +72,9 @@ class Accumulated:
 
 @dataclass(frozen=True)
 class SequentialState:
-    """The sums of one model's monitoring: per start a matrix (5, directions) of M, A, B, sum m d, sum m a d,
-    and per direction the smallest p-value so far. Small plain JSON by `dump`.
+    """The sums of one model's monitoring: per start a matrix (5, directions) of M, A, B, sum m d, sum m a d;
+    per direction, and of all together, the smallest p-value so far; the last batches. Small plain JSON by
+    `dump`.
     """
 
     reference: str
@@ -75,6 +82,8 @@ class SequentialState:
     watched: tuple[str, ...] = ()
     sums: tuple[tuple[tuple[float, ...], ...], ...] = ()
     p_values: tuple[float, ...] = ()
+    p_value: float = 1.0
+    recent: tuple[Bucket, ...] = ()
     format: int = field(default=FORMAT)
 
     def dump(self) -> dict[str, Any]:
@@ -90,9 +99,18 @@ class SequentialState:
         if not stored or stored.get("reference") != reference or stored.get("format") != FORMAT:
             return cls(reference)
         try:
-            sums = tuple(tuple(tuple(map(float, row)) for row in start) for start in stored["sums"])
-            p_values = tuple(map(float, stored["p_values"]))
-            return cls(reference, int(stored["batches"]), tuple(stored["watched"]), sums, p_values)
+            return cls(
+                reference,
+                int(stored["batches"]),
+                tuple(stored["watched"]),
+                tuple(tuple(tuple(map(float, row)) for row in start) for start in stored["sums"]),
+                tuple(map(float, stored["p_values"])),
+                float(stored["p_value"]),
+                tuple(
+                    Bucket(int(b["batches"]), *(tuple(map(float, b[part])) for part in _PARTS))
+                    for b in stored["recent"]
+                ),
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise ProfileMismatch(f"this is not a stored detector state: {error}") from error
 
@@ -104,15 +122,20 @@ def accumulate(
     policy: DriftPolicy,
     stored: Mapping[str, Any] | None,
     weights: Mapping[str, float],
-) -> tuple[Accumulated | None, dict[str, Any] | None]:
-    """Take in one batch: the verdict on all batches so far and the state to carry on; (None, None) without
-    a state.
+) -> tuple[Accumulated | None, TableTest | None, dict[str, Any] | None]:
+    """Take in one batch: the verdict on all batches so far, the test of the last ones together (None at the
+    first) and the state to carry on; all None without a state.
     """
     if stored is None:
-        return None, None
+        return None, None, None
     watched = directions(reference, current, names)
     state = advance(SequentialState.load(stored, _digest(reference, watched)), watched)
-    return _verdict(state, watched, policy, weights), state.dump()
+    today = look_back(state.recent, watched)
+    matters = matters_today(
+        today, watched, policy, [weights.get(direction.column, 1.0) for direction in watched]
+    )
+    told = _verdict(state, watched, policy, today, matters)
+    return told, _recent(state, watched, policy, today, matters), state.dump()
 
 
 def advance(state: SequentialState, watched: list[Direction]) -> SequentialState:
@@ -126,15 +149,29 @@ def advance(state: SequentialState, watched: list[Direction]) -> SequentialState
     for number, start in enumerate(sums):
         a = batch - _begin(number) + 1
         sums[number] = start + np.stack([m, m * a, m * a * a, m * d, m * a * d])
-    p_now = np.min([_p_values(start, number, watched) for number, start in enumerate(sums)], axis=(0, 1))
+    logs = _log_evidence(sums, watched)
+    share = np.array([direction.share for direction in watched])
     before = np.array(state.p_values) if state.p_values else np.ones(len(watched))
+    p_now = np.minimum(np.exp(-logs) / np.maximum(share, 1e-300), 1.0)
+    together = max(float((share * np.exp(logs)).sum()) + max(1 - float(share.sum()), 0.0), 1e-300)
     return SequentialState(
         state.reference,
         batch,
         tuple(f"{direction.column}: {direction.name}" for direction in watched),
-        tuple(tuple(tuple(float(f"{v:.8g}") for v in row) for row in start) for start in sums),
+        tuple(tuple(tuple(_short(v) for v in row) for row in start) for start in sums),
         tuple(float(f"{p:.6g}") for p in np.minimum(before, p_now)),
+        float(f"{min(state.p_value, 1 / together):.6g}"),
+        tuple(_shortened(bucket) for bucket in add_batch(state.recent, watched)),
     )
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.8g}")
+
+
+def _shortened(bucket: Bucket) -> Bucket:
+    parts = (getattr(bucket, part) for part in _PARTS)
+    return Bucket(bucket.batches, *(tuple(map(_short, part)) for part in parts))
 
 
 def _begin(number: int) -> int:
@@ -146,68 +183,82 @@ def _begin(number: int) -> int:
     return 1 + (_BASE**number if number else 0)
 
 
-def _evidence(start: Floats, watched: list[Direction]) -> tuple[Floats, Floats, Floats]:
-    """U / I, its standard error and log E for step and slope: (2, directions) each."""
+def _log_evidence(sums: list[Floats], watched: list[Direction]) -> Floats:
+    """log E of each direction, mixed over starts and forms: (directions,), at most 600."""
     n = np.array([direction.reference_rows for direction in watched], float)
     variance = np.array([direction.variance for direction in watched], float)
-    rows, first, second, plain, sloped = start
-    u = np.stack([n / (n + rows) * plain, sloped - first / (n + rows) * plain])
-    information = np.maximum(np.stack([n * rows / (n + rows), second - first * first / (n + rows)]), 1e-12)
+    least = np.array([direction.least_rows for direction in watched])
     tau = np.array([[_STEP_PRIOR], [_SLOPE_PRIOR]]) ** 2 * variance
-    ratio = tau * information / variance
-    log_e = tau * u * u / (2 * variance * variance * (1 + ratio)) - np.log1p(ratio) / 2
-    judged = rows >= np.array([direction.least_rows for direction in watched])
-    return u / information, np.sqrt(variance / information), np.where(judged, log_e, 0.0)
-
-
-def _p_values(start: Floats, number: int, watched: list[Direction]) -> Floats:
-    """Anytime-valid p-values, corrected for start, form and direction: (2, directions)."""
-    _, _, log_e = _evidence(start, watched)
-    share = np.array([direction.share for direction in watched]) / (2 * (number + 1) * (number + 2))
-    return np.minimum(np.exp(-np.minimum(log_e, 700)) / share, 1.0)
+    mixed = np.full(n.size, 1 / (len(sums) + 1))  # the starts that are to come
+    for number, (rows, first, second, plain, sloped) in enumerate(sums):
+        u = np.stack([n / (n + rows) * plain, sloped - first / (n + rows) * plain])
+        information = np.stack([n * rows / (n + rows), second - first * first / (n + rows)])
+        ratio = tau * np.maximum(information, 1e-12) / variance
+        log_e = tau * u * u / (2 * variance * variance * (1 + ratio)) - np.log1p(ratio) / 2
+        evidence = np.exp(np.minimum(np.where(rows >= least, log_e, 0.0), 600.0))
+        mixed = mixed + evidence.sum(axis=0) / (2 * (number + 1) * (number + 2))
+    return np.log(mixed)
 
 
 def _verdict(
-    state: SequentialState, watched: list[Direction], policy: DriftPolicy, weights: Mapping[str, float]
+    state: SequentialState, watched: list[Direction], policy: DriftPolicy, today: Today, matters: Any
 ) -> Accumulated:
     p = np.array(state.p_values)
-    found = np.flatnonzero(p < policy.lifetime_alpha)
-    sized = sorted(((_effect(state, watched, int(place)), int(place)) for place in found), reverse=True)
-    weighted = [(size * weights.get(watched[place].column, 1.0), size, place) for size, place in sized]
-    weighted.sort(reverse=True)
-    material = bool(weighted) and weighted[0][0] >= policy.min_effect
-    columns = tuple(dict.fromkeys(watched[place].column for _, _, place in weighted))
-    reason = ""
-    if weighted:
-        _, size, place = weighted[0]
-        more = f" and {len(columns) - 1} more" if len(columns) > 1 else ""
-        reason = (
-            f"{columns[0]}{more} drifted slowly: over {state.batches} batches {watched[place].name} moved by "
-            f"about {size:.2f} sd"
-        )
+    named = p < policy.lifetime_alpha
+    significant = state.p_value < policy.lifetime_alpha or bool(named.any())
+    if significant and not named.any():
+        named = p == p.min()
+    found = _ranked(np.flatnonzero(named & significant), today, matters)
+    columns = tuple(dict.fromkeys(watched[place].column for place in found))
+    effect = float(today.effects[found[0]]) if columns else 0.0
+    material = bool(columns) and bool(matters[found[0]])
+    when = f"over {state.batches} batches"
     return Accumulated(
-        significant=bool(weighted),
+        significant=significant,
         material=material,
         drifted=material,
-        p_value=float(p.min()) if p.size else 1.0,
-        effect=weighted[0][1] if weighted else 0.0,
+        p_value=min(state.p_value, float(p.min()) if p.size else 1.0),
+        effect=effect,
         columns=columns,
         batches=state.batches,
-        reason=reason,
+        reason=_words(columns, watched[found[0]], effect, when) if columns else "",
     )
 
 
-def _effect(state: SequentialState, watched: list[Direction], place: int) -> float:
-    """Today's change by the start and form that explain the batches best."""
-    best, effect = -np.inf, 0.0
-    for number, stored in enumerate(state.sums):
-        estimate, error, log_e = _evidence(np.array(stored), watched)
-        for form, length in ((0, 1.0), (1, float(state.batches - _begin(number) + 1))):
-            if log_e[form, place] > best:
-                best = log_e[form, place]
-                size = without_noise(estimate[form, place] * length, error[form, place] * length)
-                effect = watched[place].in_deviations(float(size))
-    return effect
+def _recent(
+    state: SequentialState, watched: list[Direction], policy: DriftPolicy, today: Today, matters: Any
+) -> TableTest | None:
+    if len(state.recent) < 2 or not watched:
+        return None
+    p = combined_p(today, watched)
+    adjusted = adjust(p, RECENT)
+    significant = adjusted < policy.alpha
+    alone = today.p_values.min(axis=0) / np.array([direction.share for direction in watched])
+    named = (alone < policy.alpha * RECENT) | (alone == alone.min())
+    found = _ranked(np.flatnonzero(named), today, matters)
+    columns = tuple(dict.fromkeys(watched[place].column for place in found))
+    effect = float(today.effects[found[0]])
+    when = f"over the last {sum(bucket.batches for bucket in state.recent)} batches"
+    return TableTest(
+        "recent batches",
+        p,
+        adjusted,
+        significant,
+        significant and bool(matters[found[0]]),
+        effect,
+        _words(columns, watched[found[0]], effect, when),
+        columns,
+    )
+
+
+def _ranked(places: Any, today: Today, matters: Any) -> list[int]:
+    """Those that matter first, by size."""
+    return sorted(map(int, places), key=lambda place: (not matters[place], -today.effects[place]))
+
+
+def _words(columns: tuple[str, ...], most: Direction, effect: float, when: str) -> str:
+    more = f" and {len(columns) - 1} more" if len(columns) > 1 else ""
+    return f"{columns[0]}{more} drifted slowly: {when} {most.name} moved by about {effect:.2f} sd"
 
 
 def _digest(reference: Profile, watched: list[Direction]) -> str:

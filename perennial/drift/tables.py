@@ -9,9 +9,9 @@ from perennial.config import DriftPolicy
 from perennial.drift.cauchy import cauchy_combination
 from perennial.drift.correlation import Structure, change_of_structure, structure
 from perennial.drift.evidence import ColumnEvidence
-from perennial.drift.family import CLASSIFIER, CORRELATIONS, RESERVE, TOGETHER, adjust
+from perennial.drift.family import CLASSIFIER, CORRELATIONS, RECENT, RESERVE, TOGETHER, adjust
 from perennial.drift.multivariate import MultivariateChange
-from perennial.drift.report import TableTest
+from perennial.drift.table_test import TableTest
 from perennial.drift.together import sum_of_squares_p, typical_shift
 from perennial.profile import Profile
 
@@ -22,13 +22,14 @@ def compare_tables(
     evidence: Mapping[str, ColumnEvidence],
     weights: Mapping[str, float],
     multivariate: MultivariateChange | None,
+    recent: TableTest | None,
     policy: DriftPolicy,
 ) -> tuple[tuple[TableTest, ...], float]:
     """The table's tests, and the columns' share of the error rate."""
     pair = structure(reference, current, list(evidence))
     tests = [_together(evidence, weights, pair, policy), _correlations(pair, policy)]
-    tests.append(_classifier(multivariate, policy))
-    shares = (TOGETHER, CORRELATIONS, CLASSIFIER)
+    tests += [_classifier(multivariate, policy), recent]
+    shares = (TOGETHER, CORRELATIONS, CLASSIFIER, RECENT)
     spent = sum(share for share, test in zip(shares, tests, strict=True) if test is not None)
     return tuple(test for test in tests if test is not None), 1 - spent - RESERVE
 

@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from perennial.drift.evidence import ColumnEvidence, ColumnTest
 from perennial.drift.performance import PerformanceChange
-from perennial.drift.report import ColumnDrift, TableTest, by_impact
+from perennial.drift.report import ColumnDrift, by_impact
 from perennial.drift.schema import SchemaChange
 from perennial.drift.sequential import Accumulated
+from perennial.drift.table_test import TableTest
 
 
 def told(test: ColumnTest, adjusted: float, *, significant: bool, material: bool, large: bool) -> str:

@@ -6,10 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from perennial.config import DriftPolicy
 from perennial.drift import detect_drift
+from perennial.drift.directions import Direction
 from perennial.drift.multivariate import compare_samples
+from perennial.drift.recent import Bucket, add_batch
 from perennial.drift.sequential import SequentialState
 from perennial.errors import ProfileMismatch
 from perennial.profile import Profile
@@ -129,6 +133,39 @@ def test_slow_drift_is_caught_as_it_accumulates() -> None:
     assert reports[-1].drifted
     assert "data" in reports[-1].kinds
     assert not told[3].significant
+
+
+def test_slow_drift_shows_in_recent_batches_before_it_does_in_one() -> None:
+    first: dict[str, list[int]] = {"recent": [], "alone": []}
+    for seed in range(5):
+        for batch, report in enumerate(watch(20 + seed, 16, 0.02), 1):
+            recent = any(test.name == "recent batches" and test.significant for test in report.tables)
+            for name, alarm in (("recent", recent), ("alone", report.columns["x0"].significant)):
+                if alarm and len(first[name]) <= seed:
+                    first[name].append(batch)
+    assert np.median(first["recent"]) < np.median(first["alone"])
+
+
+def test_recent_batches_are_quiet_without_drift() -> None:
+    checks = [
+        test for seed in range(4) for report in watch(30 + seed, 20, 0.0, 100, 400) for test in report.tables
+    ]
+    recent = [test for test in checks if test.name == "recent batches"]
+    assert len(recent) == 4 * 19
+    assert not any(test.significant for test in recent)
+
+
+@given(st.integers(1, 300))
+def test_buckets_hold_every_recent_batch_once(batches: int) -> None:
+    one = Direction("x", "mean", 0.5, 10.0, 100.0, 1.0, 1.0, 0.0, 0.5, 1.0)
+    buckets: tuple[Bucket, ...] = ()
+    for _ in range(batches):
+        buckets = add_batch(buckets, [one])
+    assert len(buckets) <= 10
+    held = sum(bucket.batches for bucket in buckets)
+    assert held == batches or held >= 30
+    assert all(bucket.rows == (10.0 * bucket.batches,) for bucket in buckets)
+    assert all(bucket.sums == (5.0 * bucket.batches,) for bucket in buckets)
 
 
 def test_no_drift_accumulates_to_none() -> None:

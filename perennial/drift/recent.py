@@ -1,0 +1,145 @@
+"""The last batches taken together: what one batch is too small to show, and how far things are today.
+
+Batches are kept in buckets of 1, 1, 2, 2, 4, 4, 8, 8 ... of them, the latest first in detail (as in the
+exponential histogram of M. Datar et al., Maintaining stream statistics over sliding windows, SIAM J. Comput.
+31, 2002). Each window of the latest buckets is tested for a change that goes with the root of its age there:
+a = sqrt(age) correlates by 0.94 with a step at the window's start, by 0.98 with a change that grows steadily.
+How far things are today is read off the better of these two. With d_b the mean difference of a bucket of m_b
+rows from the n rows of the reference, M = sum m, A = sum m a, B = sum m a^2 as in `sequential`,
+
+    U = sum m a d - A / (n + M) sum m d,   I = B - A^2 / (n + M),   z = U / (s sqrt(I))
+
+z is standard normal without drift, the reference's own sampling error included, which all batches share.
+The windows' p-values are combined by Cauchy's method (they depend on each other strongly, which
+it stands). This holds for each check, as the tests of a single batch do; over a life see `sequential`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.special import ndtr, ndtri
+
+from perennial.columns import Floats
+from perennial.config import DriftPolicy
+from perennial.drift.cauchy import cauchy_combination
+from perennial.drift.directions import Direction
+from perennial.drift.materiality import HARMLESS, without_noise
+
+_MOST_BUCKETS = 10
+_SAME = 2  # buckets of one size
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """Some consecutive batches: per direction their rows, sum m d and sum m effect, (directions,) each."""
+
+    batches: int
+    rows: tuple[float, ...]
+    sums: tuple[float, ...]
+    effects: tuple[float, ...]
+
+    def join(self, other: "Bucket") -> "Bucket":
+        """Both together."""
+        added = [
+            tuple(a + b for a, b in zip(mine, theirs, strict=True))
+            for mine, theirs in (
+                (self.rows, other.rows),
+                (self.sums, other.sums),
+                (self.effects, other.effects),
+            )
+        ]
+        return Bucket(self.batches + other.batches, *added)
+
+
+class Today(NamedTuple):
+    """p-values of the windows (windows, directions); today's change by the one that shows most, as it was
+    seen and with its standard error, in standard deviations: (directions,) each.
+    """
+
+    p_values: Floats
+    sizes: Floats
+    errors: Floats
+
+    @property
+    def effects(self) -> Floats:
+        """The sizes without their noise."""
+        return np.asarray(without_noise(self.sizes, self.errors))
+
+
+def add_batch(buckets: Sequence[Bucket], watched: Sequence[Direction]) -> tuple[Bucket, ...]:
+    """The buckets, oldest first, after one more batch."""
+    rows = [direction.rows for direction in watched]
+    kept = [
+        *buckets,
+        Bucket(
+            1,
+            tuple(rows),
+            tuple(m * direction.difference for m, direction in zip(rows, watched, strict=True)),
+            tuple(m * direction.effect for m, direction in zip(rows, watched, strict=True)),
+        ),
+    ]
+    place = len(kept) - 1
+    while place > 0:
+        same = [number for number, bucket in enumerate(kept) if bucket.batches == kept[place].batches]
+        if len(same) > _SAME:
+            kept[same[0] : same[0] + 2] = [kept[same[0]].join(kept[same[0] + 1])]
+            place = same[0]
+        else:
+            place = same[0] - 1
+    return tuple(kept[-_MOST_BUCKETS:])
+
+
+def look_back(buckets: Sequence[Bucket], watched: Sequence[Direction]) -> Today:
+    """Test every window of two buckets or more; p = 1 where there is only one."""
+    n = np.array([direction.reference_rows for direction in watched], float)
+    variance = np.array([direction.variance for direction in watched], float)
+    noise = np.array([direction.noise for direction in watched], float)
+    least = np.array([direction.least_rows for direction in watched], float)
+    found_p: list[Floats] = []
+    best = [np.zeros(n.size), np.zeros(n.size), np.ones(n.size)]
+    m, sums, effects = (np.array([getattr(b, what) for b in buckets]) for what in ("rows", "sums", "effects"))
+    ends = np.cumsum([bucket.batches for bucket in buckets])
+    for first in range(len(buckets)):
+        since = ends[first] - buckets[first].batches
+        length = float(ends[-1] - since)
+        ages = ends[first:] - np.array([b.batches - 1 for b in buckets[first:]]) / 2 - since
+        rows = m[first:].sum(axis=0)
+        for form, a, now in (
+            ("step", np.ones(len(ages)), 1.0),
+            ("slope", ages, length),
+            ("test", np.sqrt(ages), 0.0),
+        ):
+            if form != "step" and len(ages) == 1:
+                continue  # a batch alone has tests of its own
+            moment, square = a @ m[first:], np.square(a) @ m[first:]
+            information = np.maximum(square - moment * moment / (n + rows), 1e-12)
+            u, e = (
+                a @ part[first:] - moment / (n + rows) * part[first:].sum(axis=0) for part in (sums, effects)
+            )
+            z = np.where(rows >= least, np.abs(u) / np.sqrt(variance * information), 0.0)
+            if form == "test":
+                found_p.append(2 * ndtr(-z))
+                continue
+            better = z > best[0]
+            today, error = np.abs(e) / information * now, noise * now / np.sqrt(information)
+            best = [np.where(better, new, old) for new, old in zip((z, today, error), best, strict=True)]
+    return Today(np.stack(found_p) if found_p else np.ones((1, n.size)), best[1], best[2])
+
+
+def combined_p(today: Today, watched: Sequence[Direction]) -> float:
+    """One p-value of all windows and directions."""
+    p = today.p_values
+    shares = np.array([direction.share for direction in watched])
+    return cauchy_combination(p.ravel(), np.broadcast_to(shares / len(p), p.shape).ravel())
+
+
+def matters_today(
+    today: Today, watched: Sequence[Direction], policy: DriftPolicy, leaning: Sequence[float]
+) -> Any:
+    """Which directions' changes, times the model's `leaning` on them, surely matter: bool, (directions,)."""
+    columns = max(len({direction.column for direction in watched}), 1)
+    chance = float(ndtri(policy.alpha / columns / 2))
+    sure = today.sizes + chance * today.errors > HARMLESS * policy.min_effect
+    return sure & (today.effects * np.asarray(leaning, float) >= policy.min_effect)
