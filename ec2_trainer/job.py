@@ -29,6 +29,7 @@ from perennial.dataset import frame_to_csv
 from perennial.drift.concept import Rows, measure_importances
 from perennial.drift.stored_answers import dump_answers
 from perennial.holdout import dump_holdout
+from perennial.libraries import check
 from perennial.lineage import VersionRecord
 from perennial.metrics import ask
 from perennial.profile import Profile
@@ -53,6 +54,7 @@ def work(
     Raises any PerennialError of reading and training, SpotInterrupted where it was `interrupted` after a
     checkpoint, and Conflict where a later attempt has taken over.
     """
+    check(job.libraries, _libraries())
     started = time.perf_counter()
     config = load_model(job.model).model_copy(update={"seed": job.seed})
     progress("load", 0.0)
@@ -102,7 +104,7 @@ def _parent(job: TrainingJob, selected: Selected, services: Services) -> Any:
 def _mark(job: TrainingJob, config: ModelConfig, assembled: Assembled, selected: Selected) -> str:
     """What decides which model comes out: a checkpoint of anything else is none of this training's."""
     facts = {
-        "job": job.model_dump(mode="json", exclude={"token", "attempt", "max_seconds"}),
+        "job": job.model_dump(mode="json", exclude={"token", "attempt", "max_seconds", "instance_reason"}),
         "config": config.model_dump(mode="json"),
         "strategy": selected.applied.model_dump(mode="json"),
         "data": [[item.stored.key, item.stored.version_id] for item in assembled.objects],

@@ -19,8 +19,10 @@ https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 import compileall
 import fnmatch
 import hashlib
+import json
 import os
 import py_compile
+import re
 import shutil
 import subprocess
 import sys
@@ -42,6 +44,8 @@ COMBINATIONS = {
     "validate": ("CodeLayer", "CoreLayer", "ArrowLayer"),
     "drift, evaluate": ("CodeLayer", "CoreLayer", "LearnLayer"),
 }
+
+PICKLED = ("numpy", "pandas", "scipy", "scikit-learn", "joblib")
 
 AWS_SERVICES = frozenset(
     {
@@ -122,6 +126,14 @@ def copy_code(target: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "*.pyc", ".*")
     for folder in ("perennial", "ec2_trainer", "models"):
         shutil.copytree(ROOT / folder, target / folder, ignore=ignored)
+    (target / "perennial" / "libraries.json").write_text(json.dumps(locked_versions(), indent=1))
+
+
+def locked_versions() -> dict[str, str]:
+    """What a pickled model depends on, as the other layers hold it."""
+    locks = "".join(path.read_text("utf-8") for path in sorted(ROOT.glob("requirements/layer-*.txt")))
+    pins = dict(re.findall(r"^([\w-]+)==([\w.]+)", locks, re.MULTILINE))
+    return {"python": PYTHON_VERSION} | {name: pins[name] for name in PICKLED}
 
 
 def kept_tree(layer: str) -> Path:

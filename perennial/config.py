@@ -160,19 +160,25 @@ class BakePolicy(Block):
 
 
 class Training(Block):
-    """What the training instance may take."""
+    """What the training instance may take.
+
+    `instance_types`: none means the ones that fit the data, or `memory` (GiB) and `cpus` where declared.
+    `max_duration` bounds one attempt, `max_minutes` and `max_dollars` all attempts of a run, the last two all
+    trainings of a calendar month (UTC); an attempt counts with the most that it can take until it has ended.
+    """
 
     # the workflow and the instance's own switch end a training after four hours, boot included
     max_duration: Annotated[Duration, Field(gt=timedelta(), le=timedelta(minutes=225))] = timedelta(
         minutes=30
     )
-    instance_types: Annotated[tuple[str, ...], Field(min_length=1)] = (
-        "c7i.large",
-        "c6i.large",
-        "m6i.large",
-        "m5.large",
-    )
+    instance_types: tuple[str, ...] = ()
+    memory: Annotated[float, Field(gt=0)] | None = None
+    cpus: int = Field(default=1, ge=1)
     market: Literal["spot", "on-demand"] = "spot"
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    max_dollars: Annotated[float, Field(gt=0)] | None = None
+    max_minutes_per_month: Annotated[float, Field(gt=0)] | None = None
+    max_dollars_per_month: Annotated[float, Field(gt=0)] | None = None
     dask_scheduler: Annotated[str, Field(pattern=r"^(tcp|tls)://\S+:\d+$")] | None = None
 
 

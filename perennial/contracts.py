@@ -197,7 +197,10 @@ class Artifact(Contract):
 
 
 class TrainingJob(OfRun):
-    """What the instance is told: read from `runs/<run>/job.json`, never from its user data."""
+    """What the instance is told: read from `runs/<run>/job.json`, never from its user data.
+
+    `instance_reason`: why it is of its type. `libraries`: the versions that the functions load models with.
+    """
 
     version: int
     champion: int | None
@@ -206,6 +209,8 @@ class TrainingJob(OfRun):
     seed: int
     code_version: str
     max_seconds: int
+    instance_reason: str = ""
+    libraries: dict[str, str] = {}
     strategy: Strategy
 
 
@@ -307,6 +312,7 @@ class InstanceStateChange(Contract):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
+    time: datetime
     detail: InstanceChange
 
 

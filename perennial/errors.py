@@ -15,6 +15,8 @@ PerennialError
 │   └── NotEnoughLabels
 ├── ProfileMismatch           two profiles cannot be compared or merged
 ├── TrainingFailed            the estimator raised; the instance is gone, the champion serves on
+├── VersionMismatch           the instance has not the libraries that the functions will load the model with
+├── BudgetExceeded            a training could take more than its model file allows; nothing was started
 ├── Retryable                 the same call may succeed a little later
 │   ├── ServiceUnavailable
 │   ├── CapacityUnavailable
@@ -87,6 +89,14 @@ class ProfileMismatch(PerennialError):
 
 class TrainingFailed(PerennialError):
     """The training task raised. Its instance shuts down; the champion serves on."""
+
+
+class VersionMismatch(PerennialError):
+    """The instance does not run the libraries that the functions load models with. Nothing was trained."""
+
+
+class BudgetExceeded(PerennialError):
+    """A training could take more minutes or dollars than its model file allows. Nothing was started."""
 
 
 class Retryable(PerennialError):

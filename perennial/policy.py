@@ -19,13 +19,14 @@ class Evidence:
     drift: DriftSummary
     last_retrained_at: datetime | None
     last_rolled_back_at: datetime | None
+    over_budget: str | None = None  # why a training would not be started, where its limits forbid it
 
 
 def decide(evidence: Evidence, policy: RetrainPolicy, now: datetime) -> Decision:
     """Skip, alert or retrain, with the reasons and the alternatives turned down.
 
     Bad data never retrains (AWS Well-Architected MLSUS-16: retrain only when it pays); a person's
-    `force` overrides the cooldown and the lack of drift, never the quality of the data.
+    `force` overrides the cooldown and the lack of drift, never the quality of the data or the budget.
     """
     causes = _causes(evidence)
     held = _obstacles(evidence, policy, now)
@@ -60,6 +61,8 @@ def _obstacles(evidence: Evidence, policy: RetrainPolicy, now: datetime) -> list
     held = []
     if evidence.data.labelled_rows < policy.min_labelled_rows:
         held.append(f"{evidence.data.labelled_rows} rows have a label, {policy.min_labelled_rows} are needed")
+    if evidence.over_budget:
+        held.append(f"the budget forbids it: {evidence.over_budget}")
     if not evidence.trigger.force:
         waits: Mapping[str, tuple[datetime | None, timedelta]] = {
             "the last training": (evidence.last_retrained_at, policy.cooldown),

@@ -1,5 +1,6 @@
 """Decide: would retraining pay?"""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from perennial import layout
@@ -13,7 +14,8 @@ from perennial.policy import Evidence, decide
 @task(DecideInput)
 def handler(request: DecideInput, services: Services) -> Decision:
     """The decision is stored with its reasons before anything follows from it."""
-    now, policy = datetime.now(UTC), load_model(request.model).policy
+    now, config = datetime.now(UTC), load_model(request.model)
+    policy = config.policy
     past = services.ledger.latest(
         request.model, since=now - max(policy.cooldown, policy.cooldown_after_rollback) - timedelta(days=1)
     )
@@ -29,6 +31,8 @@ def handler(request: DecideInput, services: Services) -> Decision:
         last_rolled_back_at=past.get("rolled_back"),
     )
     decision = decide(evidence, policy, now)
+    if decision.action == "retrain" and (why := services.launcher.refusal(config, now)):
+        decision = decide(replace(evidence, over_budget=why), policy, now)
     services.artifacts.put_json(
         layout.run_key(request.run, layout.DECISION), decision.model_dump(mode="json")
     )

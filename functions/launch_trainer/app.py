@@ -2,22 +2,30 @@
 
 from datetime import UTC, datetime
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from perennial import layout
-from perennial.aws.handler import logger, task
+from perennial.aws.handler import logger, measure, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
 from perennial.contracts import LaunchedTrainer, LaunchTrainerInput, TrainingJob
+from perennial.libraries import locked
 
 
 @task(LaunchTrainerInput)
 def handler(request: LaunchTrainerInput, services: Services) -> LaunchedTrainer:
-    """A retried attempt keeps its version number and its instance; a new attempt gets a new token."""
-    config = load_model(request.model)
-    entry = services.ledger.run(request.run) or {}
+    """Every attempt of a run trains the same version; an earlier attempt's instance is ended first."""
+    now, config, run = datetime.now(UTC), load_model(request.model), request.run
+    services.attempts.begin(run, request.attempt)
+    for ended in services.launcher.clear(request.model, run, request.attempt, now):
+        if ended.dollars is not None:
+            measure("TrainingCost", ended.dollars, MetricUnit.NoUnit)
+    reserved = services.launcher.reserve(config, run, request.attempt, now)
+    entry = services.ledger.run(run) or {}
     version = int(entry.get("challenger") or services.registry.next_version(request.model))
-    services.ledger.note(request.run, challenger=version, attempt=request.attempt)
+    services.ledger.note(run, challenger=version, instance_reason=reserved.reason)
     job = TrainingJob(
-        run=request.run,
+        run=run,
         model=request.model,
         version=version,
         champion=request.champion,
@@ -25,15 +33,13 @@ def handler(request: LaunchTrainerInput, services: Services) -> LaunchedTrainer:
         token=request.token,
         seed=config.seed,
         code_version=services.settings.code_version,
-        max_seconds=int(config.training.max_duration.total_seconds()),
         strategy=request.strategy,
+        max_seconds=reserved.max_seconds,
+        instance_reason=reserved.reason,
+        libraries=locked(),
     )
-    services.artifacts.put_json(layout.run_key(request.run, layout.JOB), job.model_dump(mode="json"))
-    instance = services.fleet.launch(
-        config.training, run=request.run, model=request.model, attempt=request.attempt
-    )
-    services.fleet.remember(
-        instance, run=request.run, model=request.model, token=request.token, now=datetime.now(UTC)
-    )
-    logger.info("launched", extra={"instance": instance, "attempt": request.attempt})
-    return LaunchedTrainer(instance_id=instance, version=version)
+    services.artifacts.put_json(layout.run_key(run, layout.JOB), job.model_dump(mode="json"))
+    attempt = services.launcher.launch(reserved, config.training.market, request.token, now)
+    services.ledger.note(run, instance=f"{attempt.instance_type} {attempt.market}")
+    logger.info("launched", extra={"instance": attempt.instance_id, "attempt": request.attempt})
+    return LaunchedTrainer(instance_id=str(attempt.instance_id), version=version)

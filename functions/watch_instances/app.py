@@ -1,6 +1,8 @@
-"""An instance went away: tell the run that waits for it, before its heartbeat times out."""
+"""An instance went away: tell its run before a heartbeat times out, and settle its cost."""
 
-from perennial.aws.handler import logger, name_model, task
+from aws_lambda_powertools.metrics import MetricUnit
+
+from perennial.aws.handler import logger, measure, name_model, task
 from perennial.aws.wiring import Services
 from perennial.contracts import InstanceStateChange, LossReport
 from perennial.errors import CallbackExpired, TrainerLost
@@ -8,18 +10,24 @@ from perennial.errors import CallbackExpired, TrainerLost
 
 @task(InstanceStateChange)
 def handler(event: InstanceStateChange, services: Services) -> LossReport:
-    """A trainer that has answered leaves no waiting callback, so its ordinary end changes nothing here."""
-    known = services.fleet.recall(event.detail.instance_id)
+    """A trainer that has answered leaves no waiting callback, so its ordinary end costs and changes nothing
+    else; nor does that of an attempt which another one has followed."""
+    instance = event.detail.instance_id
+    known = services.attempts.of_instance(instance)
     if known is None:
-        return LossReport(instance_id=event.detail.instance_id, run=None, told=False)
-    name_model(known["model"])
-    try:
-        services.callback(known["token"]).fail(
-            TrainerLost.__name__,
-            f"instance {event.detail.instance_id} is {event.detail.state} and had not answered",
-        )
-        told = True
-    except CallbackExpired:
-        logger.info("the run had its answer")
-        told = False
-    return LossReport(instance_id=event.detail.instance_id, run=known["run"], told=told)
+        return LossReport(instance_id=instance, run=None, told=False)
+    attempt, token = known
+    name_model(attempt.model)
+    told = False
+    if services.attempts.is_current(attempt):
+        try:
+            services.callback(token).fail(
+                TrainerLost.__name__, f"instance {instance} is {event.detail.state} and had not answered"
+            )
+            told = True
+        except CallbackExpired:
+            logger.info("the run had its answer")
+    settled = services.attempts.settle(attempt, event.time)
+    if settled and settled.dollars is not None:
+        measure("TrainingCost", settled.dollars, MetricUnit.NoUnit)
+    return LossReport(instance_id=instance, run=attempt.run, told=told)

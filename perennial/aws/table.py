@@ -37,6 +37,16 @@ def instance_key(instance_id: str) -> dict[str, str]:
     return {"pk": f"instance#{instance_id}", "sk": "instance"}
 
 
+def attempt_key(model: str, run: str, attempt: int) -> dict[str, str]:
+    """Key of one attempt at a run's training."""
+    return model_key(model, f"attempt#{run}#{attempt:04d}")
+
+
+def budget_key(model: str, month: str) -> dict[str, str]:
+    """Key of what a model's trainings took in a month, reservations included."""
+    return model_key(model, f"budget#{month}")
+
+
 def refused(error: ClientError) -> bool:
     """Did a condition of the write fail, so that nothing was written?"""
     if error_code(error) == "ConditionalCheckFailedException":

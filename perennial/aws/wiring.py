@@ -8,10 +8,12 @@ from typing import Any, Self
 import boto3
 
 from perennial.aws.announce import Announcer
+from perennial.aws.attempts import Attempts
 from perennial.aws.clients import client
 from perennial.aws.compute import Fleet
 from perennial.aws.detectors import Detectors
 from perennial.aws.intake import Intake
+from perennial.aws.launching import Launcher
 from perennial.aws.ledger import Claims, Ledger, Lock
 from perennial.aws.objects import Bucket
 from perennial.aws.progress import ProgressBoard
@@ -19,6 +21,7 @@ from perennial.aws.registry import Registry
 from perennial.aws.succession import Succession
 from perennial.aws.workflow import Callback, Workflow
 from perennial.errors import InvalidRequest
+from perennial.prices import Prices
 
 
 @dataclass(frozen=True)
@@ -134,7 +137,17 @@ class Services:
     def fleet(self) -> Fleet:
         """Training instances."""
         s = self.settings
-        return Fleet(client("ec2"), self.table, s.launch_template, s.subnets, s.stack)
+        return Fleet(client("ec2"), s.launch_template, s.subnets, s.stack)
+
+    @cached_property
+    def attempts(self) -> Attempts:
+        """Attempts at trainings, and the budget."""
+        return Attempts(self.table)
+
+    @cached_property
+    def launcher(self) -> Launcher:
+        """One instance for one attempt, within its limits."""
+        return Launcher(self.fleet, self.attempts, self.ledger, self.data, Prices.read())
 
     @cached_property
     def announcer(self) -> Announcer:

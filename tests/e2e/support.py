@@ -134,7 +134,7 @@ class Model(DeployedStack):
         def look() -> str | None:
             ours = [one for one in living_instances() if tag(one, "perennial:run") == run]
             named = [one["InstanceId"] for one in ours if tag(one, "perennial:attempt") == str(attempt)]
-            return next((one for one in named if self.services.fleet.recall(one)), None)
+            return next((one for one in named if self.services.attempts.of_instance(one)), None)
 
         return str(until(look, f"an instance for attempt {attempt} of {run}"))
 

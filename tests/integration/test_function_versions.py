@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -11,13 +12,18 @@ from botocore.stub import Stubber
 from perennial import layout
 from perennial.aws import clients
 from perennial.aws.wiring import Services
+from perennial.config import models_dir
 from perennial.contracts import Trigger
-from perennial.errors import AliasMoved, ArtifactCorrupted, CapacityUnavailable, VersionNotFound
+from perennial.errors import (
+    AliasMoved,
+    ArtifactCorrupted,
+    BudgetExceeded,
+    CapacityUnavailable,
+    VersionNotFound,
+)
 from tests.integration.function_support import document, invoke
 from tests.integration.moto_support import record, serve
 from tests.sample_run import arrive, event, first_champion, train
-
-INSTANCE = "i-0123456789abcdef0"
 
 
 def past(services: Services, outcome: str, ago: timedelta) -> None:
@@ -85,6 +91,7 @@ def test_a_failed_run_holds_nothing_back(services: Services) -> None:
 def test_the_job_is_written_before_the_instance_starts(services: Services) -> None:
     launched = invoke("launch_trainer")
     job = document(services, layout.JOB)
+    assert job.pop("strategy")["name"] == "full"
     assert job == {
         "run": "sample-run",
         "model": "iris",
@@ -95,10 +102,15 @@ def test_the_job_is_written_before_the_instance_starts(services: Services) -> No
         "seed": 7,
         "code_version": "code:1",
         "max_seconds": 600,
+        "instance_reason": (
+            "0 bytes of accepted data may take 1.5 GiB to train on: "
+            "c6i.large, c7i.large, m5.large, m6i.large, m7i.large, r6i.large"
+        ),
+        "libraries": {},  # only a layer knows its versions
     }
-    known = services.fleet.recall(launched["instance_id"])
+    known = services.attempts.of_instance(launched["instance_id"])
     assert known
-    assert (known["run"], known["token"]) == ("sample-run", "sample-token")
+    assert (known[0].run, known[0].attempt, known[1]) == ("sample-run", 0, "sample-token")
 
 
 def test_another_attempt_keeps_the_version_and_gets_its_own_token(services: Services) -> None:
@@ -115,11 +127,39 @@ def test_another_run_gets_another_version(services: Services) -> None:
 
 def test_where_there_is_no_instance_the_error_is_named(services: Services) -> None:
     with Stubber(clients.client("ec2")) as ec2:
+        ec2.add_response("describe_instances", {"Reservations": []})
         for _ in ("spot", "on-demand"):
             error = {"ErrorCode": "InsufficientInstanceCapacity", "ErrorMessage": "none left"}
             ec2.add_response("create_fleet", {"Errors": [error], "Instances": []})
         with pytest.raises(CapacityUnavailable, match="none left"):
             invoke("launch_trainer")
+
+
+def test_a_retried_launch_ends_the_instance_that_its_predecessor_left(services: Services) -> None:
+    """The function died after CreateFleet: nothing is noted of the instance but its tags."""
+    services.attempts.begin("sample-run", 0)
+    stray = services.fleet.launch(("c6i.large",), ("spot",), run="sample-run", model="iris", attempt=0)
+    second = invoke("launch_trainer", attempt=1, token="other")
+    states = {item.instance_id: item.gone for item in services.fleet.of_run("sample-run")}
+    assert states == {stray.instance_id: True, second["instance_id"]: False}
+
+
+def test_a_training_over_its_budget_is_not_started(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (models_dir() / "iris.yaml").read_text(encoding="utf-8")
+    limited = text.replace("max_duration: 10m", "max_duration: 10m, max_dollars_per_month: 0.1")
+    (tmp_path / "iris.yaml").write_text(limited, encoding="utf-8")
+    monkeypatch.setenv("PERENNIAL_MODELS", str(tmp_path))
+    assert invoke("decide")["action"] == "retrain"
+    invoke("launch_trainer")  # 20 minutes of the dearest type: $0.042
+    invoke("launch_trainer", run="second")
+    with pytest.raises(BudgetExceeded, match=r"it may cost \$0.042, \$0.084 of the month's \$0.10 are taken"):
+        invoke("launch_trainer", run="third")
+    assert services.fleet.of_run("third") == []
+    decision = invoke("decide")
+    assert decision["action"] == "alert"
+    assert "the budget forbids it: it may cost $0.042" in decision["summary"]
 
 
 # Evaluate Challenger
@@ -258,22 +298,58 @@ def test_nothing_is_rolled_back_that_does_not_serve(competition: Services) -> No
 # Watch Instances
 
 
-def test_the_loss_of_a_trainer_is_told_to_its_run(services: Services) -> None:
-    services.fleet.remember(INSTANCE, run="sample-run", model="iris", token="waiting", now=datetime.now(UTC))
+def launched(services: Services, *, attempt: int = 0) -> dict[str, Any]:
+    """Launch, and the event of the instance's end ten minutes later."""
+    answer = invoke("launch_trainer", attempt=attempt, token=f"token-{attempt}")
+    ended = datetime.now(UTC) + timedelta(minutes=10)
+    return {
+        **event("watch_instances"),
+        "time": ended.isoformat(),
+        "detail": {"instance-id": answer["instance_id"], "state": "shutting-down"},
+    }
+
+
+def test_the_loss_of_a_trainer_is_told_to_its_run_and_paid_for(services: Services) -> None:
+    end = launched(services)
+    instance = end["detail"]["instance-id"]
     told = {
-        "taskToken": "waiting",
+        "taskToken": "token-0",
         "error": "TrainerLost",
-        "cause": f"instance {INSTANCE} is shutting-down and had not answered",
+        "cause": f"instance {instance} is shutting-down and had not answered",
     }
     with Stubber(clients.client("stepfunctions")) as stepfunctions:
         stepfunctions.add_response("send_task_failure", {}, told)
-        report = invoke("watch_instances")
+        report = invoke("watch_instances", end)
         stepfunctions.assert_no_pending_responses()
-    assert report == {"instance_id": INSTANCE, "run": "sample-run", "told": True}
+    assert report == {"instance_id": instance, "run": "sample-run", "told": True}
+    (attempt,) = services.attempts.of_run("iris", "sample-run")
+    assert attempt.ended_at == datetime.fromisoformat(end["time"])
+    assert attempt.minutes == pytest.approx(10, abs=0.1)
+    assert attempt.price
+    assert attempt.dollars == pytest.approx(attempt.price / 6, abs=1e-6)
+    entry = services.ledger.run("sample-run")
+    assert entry
+    assert float(entry["training_dollars"]) == attempt.dollars
 
 
-def test_the_ordinary_end_of_a_trainer_changes_nothing(services: Services) -> None:
-    services.fleet.remember(INSTANCE, run="sample-run", model="iris", token="used", now=datetime.now(UTC))
+def test_the_ordinary_end_of_a_trainer_only_costs(
+    services: Services, capfd: pytest.CaptureFixture[str]
+) -> None:
+    end = launched(services)
+    capfd.readouterr()
     with Stubber(clients.client("stepfunctions")) as stepfunctions:
-        stepfunctions.add_client_error("send_task_failure", "TaskTimedOut", "answered already")
-        assert invoke("watch_instances")["told"] is False
+        for _ in range(2):  # shutting-down and terminated are both told
+            stepfunctions.add_client_error("send_task_failure", "TaskTimedOut", "answered already")
+        assert invoke("watch_instances", end)["told"] is False
+        assert invoke("watch_instances", end)["told"] is False
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    (counted,) = [line for line in lines if "TrainingCost" in line]
+    (attempt,) = services.attempts.of_run("iris", "sample-run")
+    assert (counted["Model"], counted["TrainingCost"]) == ("iris", [attempt.dollars])
+
+
+def test_the_end_of_an_attempt_that_another_followed_fails_nobody(services: Services) -> None:
+    end = launched(services)
+    launched(services, attempt=1)
+    with Stubber(clients.client("stepfunctions")):  # any call would be refused
+        assert invoke("watch_instances", end)["told"] is False

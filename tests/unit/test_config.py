@@ -134,7 +134,7 @@ def test_a_path_that_leaves_the_folder_is_unknown_even_if_it_exists(tmp_path: Pa
         ({"estimator": {"class": "sklearn"}}, "estimator.class"),
         ({"estimator": {"class": "sklearn_evil.Model"}}, "estimator.class"),
         ({"training": {"market": "reserved"}}, "training.market"),
-        ({"training": {"instance_types": []}}, "training.instance_types"),
+        ({"training": {"max_dollars": 0}}, "training.max_dollars"),
         ({"training": {"max_duration": "4h"}}, "training.max_duration"),
         ({"training": {"max_duration": "0s"}}, "training.max_duration"),
         ({"policy": {"cooldown": -60}}, "policy.cooldown"),

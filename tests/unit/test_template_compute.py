@@ -37,6 +37,7 @@ FUNCTIONS = {
 # Actions that AWS lets nobody narrow to a resource, or that a condition narrows instead.
 WITHOUT_RESOURCE = {
     "ec2:DescribeInstances": "EC2 describes have no resource-level permissions",
+    "ec2:DescribeSpotPriceHistory": "EC2 describes have no resource-level permissions",
     "ec2:CreateFleet": "launches nothing by itself: ec2:RunInstances decides, see below",
     "cloudwatch:PutMetricData": "metrics have no ARN; the namespace is a condition",
     "xray:PutTraceSegments": "X-Ray writes have no resource",
