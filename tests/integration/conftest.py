@@ -10,7 +10,7 @@ from moto import mock_aws
 
 from perennial.aws import clients, handler
 from perennial.aws.wiring import Services, Settings
-from tests.integration import moto_support
+from tests.integration import moto_support, trainer_support
 
 REGION = "us-east-1"
 
@@ -58,3 +58,22 @@ def services(settings: Settings) -> Services:
 def executions(settings: Settings) -> moto_support.Executions:
     """Runs that go on until they are told to end."""
     return moto_support.Executions(cast("Any", boto3.client("stepfunctions")), settings.state_machine_arn)
+
+
+@pytest.fixture
+def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[trainer_support.MetadataServer]:
+    """The metadata service of a training instance."""
+    with trainer_support.answering() as server:
+        monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"http://127.0.0.1:{server.server_port}/")
+        yield server
+
+
+@pytest.fixture
+def stack(
+    monkeypatch: pytest.MonkeyPatch, metadata: trainer_support.MetadataServer
+) -> Iterator[trainer_support.Stack]:
+    """What a training instance finds."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-central-1")
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    with trainer_support.deployed() as deployed:
+        yield deployed
