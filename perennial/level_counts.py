@@ -23,6 +23,7 @@ from perennial.columns import (
     as_arrow_strings,
     count_levels,
     counted_levels,
+    is_arrow,
     lines_of,
     utf8_pieces,
 )
@@ -52,14 +53,19 @@ class LevelCounts:
 
     def add(self, values: Any) -> None:
         """Values that follow."""
+        if is_arrow(values) and _few_encoded(values):
+            for chunk in getattr(values, "chunks", [values]):
+                self._add_found(*_encoded_levels(chunk))
+            return
         counted = _counted(values)
         if counted is None:
-            found, nulls = count_levels(values)
+            self._add_found(*count_levels(values))
+        elif len(counted) > _FEW:
+            self._add_many(counted.field(0), counted.field(1))
         else:
-            if len(counted) > _FEW:
-                self._add_many(counted.field(0), counted.field(1))
-                return
-            found, nulls = counted_levels(counted)
+            self._add_found(*counted_levels(counted))
+
+    def _add_found(self, found: dict[str, int], nulls: int) -> None:
         self._nulls += nulls
         self._count += sum(found.values())
         for level, times in found.items():
@@ -134,6 +140,24 @@ class LevelCounts:
             self._settle()
             ranked = sorted(self._unseen.items(), key=lambda pair: (-pair[1], pair[0]))
             self._unseen = dict(ranked[: _UNSEEN_KEPT // 2])
+
+
+def _few_encoded(values: pa.ChunkedArray | pa.DictionaryArray) -> bool:
+    """Strings that are dictionary-encoded, with few levels that differ and no null among them."""
+    return str(values.type).startswith("dictionary<values=string") and all(
+        len(chunk.dictionary) <= _FEW and chunk.dictionary.null_count == 0
+        for chunk in getattr(values, "chunks", [values])
+    )
+
+
+def _encoded_levels(chunk: pa.DictionaryArray) -> tuple[dict[str, int], int]:
+    """Only the indices are looked at."""
+    seen = np.bincount(chunk.indices.drop_null().to_numpy(), minlength=len(chunk.dictionary)).tolist()
+    found: dict[str, int] = {}
+    for level, times in zip(chunk.dictionary.to_pylist(), seen, strict=True):
+        if times:
+            found[level] = found.get(level, 0) + times
+    return found, int(chunk.null_count)
 
 
 def _counted(values: Any) -> pa.StructArray | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from perennial.config import FileFormat
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BLOCK_BYTES = 32 * 1024 * 1024
+PIECE_BYTES = 2 * 1024 * 1024  # parsed by one thread
 _HEAD_BYTES = 256 * 1024
 _DELIMITERS = ",;\t|"
 _NULLS = ("", "NA", "na", "NaN", "nan", "NULL", "Null", "null", "None", "none")
@@ -44,10 +45,10 @@ class CsvParts:
             head, delimiter = self._header(text)
             if len(set(self.names)) < len(self.names):
                 return  # refused by who reads `names`
-            parse = _parser(delimiter, self._source.format)
+            parser = Parser(delimiter, self._source.format)
             columns = self._types()
             for block in whole_records(text.fill, head, BLOCK_BYTES, self._source.format.quote.encode()):
-                table = parse(block, self.names, columns)
+                table = parser.parse(block, self.names, columns)
                 self._rows += table.num_rows
                 yield table
 
@@ -110,18 +111,42 @@ def _fields(header: str, delimiter: str, form: FileFormat) -> list[str]:
     return next((row for row in rows if row), [])
 
 
-def _parser(delimiter: str, form: FileFormat) -> Callable[[memoryview, list[str], dict[str, bool]], pa.Table]:
-    """A function of a block, the names of its columns, and which to read: True for numbers. It turns the ones
-    that are no numbers to False.
-    """
-    import pyarrow as pa
-    from pyarrow import csv as arrow_csv
+class Parser:
+    """Turns blocks of whole rows into tables."""
 
-    options = arrow_csv.ParseOptions(
-        delimiter=delimiter, quote_char=form.quote, newlines_in_values=True, ignore_empty_lines=True
-    )
+    def __init__(self, delimiter: str, form: FileFormat) -> None:
+        self._delimiter, self._quote = delimiter, form.quote
+        # pyarrow splits a block faster where it takes any line's end for a row's; a piece that ends inside of
+        # quotes is an error then, though not always the first to be reported
+        self._newlines = False
 
-    def read(block: memoryview, names: list[str], columns: dict[str, bool], *, threads: bool) -> pa.Table:
+    def parse(self, block: memoryview, names: list[str], columns: dict[str, bool]) -> pa.Table:
+        """`columns`: which to read, True for numbers; turns the ones that are no numbers to False."""
+        import pyarrow as pa
+
+        while True:
+            try:
+                return self._read(block, names, columns, threads=True)
+            except pa.ArrowInvalid as error:
+                failed = _FAILED.search(str(error))
+                name = names[int(failed[1])] if failed else ""
+                if not self._newlines:
+                    self._newlines = True
+                elif columns.get(name):
+                    columns[name] = False
+                elif _RAGGED.search(str(error)):
+                    return self._read(block, names, columns, threads=False)  # raises again, with the row
+                elif not bytes(block).strip(b"\r\n"):
+                    return pa.table({name: pa.array([], pa.string()) for name in columns or names[:1]})
+                else:
+                    raise
+
+    def _read(
+        self, block: memoryview, names: list[str], columns: dict[str, bool], *, threads: bool
+    ) -> pa.Table:
+        import pyarrow as pa
+        from pyarrow import csv as arrow_csv
+
         convert = arrow_csv.ConvertOptions(
             column_types={name: pa.float64() if number else pa.string() for name, number in columns.items()},
             include_columns=list(columns),
@@ -132,23 +157,11 @@ def _parser(delimiter: str, form: FileFormat) -> Callable[[memoryview, list[str]
             convert = arrow_csv.ConvertOptions(
                 include_columns=names[:1], column_types={names[0]: pa.string()}
             )
-        reading = arrow_csv.ReadOptions(column_names=names, use_threads=threads, block_size=1 << 21)
-        return arrow_csv.read_csv(pa.BufferReader(pa.py_buffer(block)), reading, options, convert)
-
-    def parse(block: memoryview, names: list[str], columns: dict[str, bool]) -> pa.Table:
-        while True:
-            try:
-                return read(block, names, columns, threads=True)
-            except pa.ArrowInvalid as error:
-                failed = _FAILED.search(str(error))
-                name = names[int(failed[1])] if failed else ""
-                if columns.get(name):
-                    columns[name] = False
-                elif _RAGGED.search(str(error)):
-                    return read(block, names, columns, threads=False)  # raises again, with the row's number
-                elif not bytes(block).strip(b"\r\n"):
-                    return pa.table({name: pa.array([], pa.string()) for name in columns or names[:1]})
-                else:
-                    raise
-
-    return parse
+        parsing = arrow_csv.ParseOptions(
+            delimiter=self._delimiter,
+            quote_char=self._quote,
+            newlines_in_values=self._newlines,
+            ignore_empty_lines=True,
+        )
+        reading = arrow_csv.ReadOptions(column_names=names, use_threads=threads, block_size=PIECE_BYTES)
+        return arrow_csv.read_csv(pa.BufferReader(pa.py_buffer(block)), reading, parsing, convert)

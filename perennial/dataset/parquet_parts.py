@@ -13,8 +13,8 @@ from perennial.dataset.streams import Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BATCH_ROWS = 131_072
-_BATCH_VALUES = 8_000_000  # of wide tables, fewer rows at a time
+_BATCH_ROWS = 65_536  # few enough for the same memory to be taken again
+_BATCH_VALUES = 4_000_000  # of wide tables, fewer rows at a time
 
 
 class ParquetParts:
@@ -64,7 +64,6 @@ class ParquetParts:
 
 @contextmanager
 def _opened(path: Path, levels: Collection[str]) -> Iterator[Any]:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(str(path)) as file:
@@ -73,7 +72,7 @@ def _opened(path: Path, levels: Collection[str]) -> Iterator[Any]:
             for name in levels
             if name in file.schema_arrow.names
             and file.schema_arrow.names.count(name) == 1
-            and pa.types.is_string(file.schema_arrow.field(name).type)
+            and str(file.schema_arrow.field(name).type) in {"string", "large_string"}
         ]
     with pq.ParquetFile(str(path), read_dictionary=strings, pre_buffer=False) as file:
         yield file

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perennial.config import ModelConfig
+from perennial.config import FileFormat, ModelConfig
 from perennial.dataset import csv_parts, json_parts, read_table
 from perennial.dataset.streams import whole_records
 from perennial.errors import BatchTooLarge, EmptyObject, InvalidData, UnreadableFile
@@ -128,6 +128,19 @@ def test_in_parts_as_in_whole(judge: Judge, name: str, body: Any, packed: bool) 
     assert (mine.counts, mine.low, mine.high) == (theirs.counts, theirs.low, theirs.high)
     assert mine.mean == pytest.approx(theirs.mean, rel=1e-12)
     assert found.sample.num_rows == 3000
+
+
+def test_values_of_several_lines_are_kept_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_parts, "PIECE_BYTES", 4096)
+    rng = np.random.default_rng(0)
+    values = [
+        "\n".join("x" * size for size in rng.integers(0, 60, lines)) for lines in rng.integers(1, 40, 300)
+    ]
+    body = "".join(f'{row},"{value}"\n' for row, value in enumerate(values)).encode()
+    parser = csv_parts.Parser(",", FileFormat())
+    table = parser.parse(memoryview(body), ["row", "value"], {"row": True, "value": False})
+    assert table.column("value").to_pylist() == values
+    assert table.column("row").to_pylist() == list(range(300))
 
 
 @pytest.mark.usefixtures("small_blocks")
