@@ -13,7 +13,6 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import check_is_fitted
 
@@ -27,12 +26,9 @@ from perennial.training.weighting import by_class, fit_weighted
 class Scores(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     """A classifier that is given another one's scores in place of rows, and says just these."""
 
-    def __init__(self, classes: Any = None) -> None:
-        self.classes = classes
-
-    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: ARG002
-        """Nothing is learnt."""
-        self.classes_ = np.asarray(self.classes)
+    def fit(self, X: Any, y: Values, sample_weight: Any = None) -> Self:  # noqa: ARG002
+        """Only the names of the classes are learnt."""
+        self.classes_ = np.unique(y)
         return self
 
     def decision_function(self, X: Floats) -> Floats:
@@ -72,10 +68,7 @@ class Calibrated(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         asked = ~np.isnan(scores).any(axis=1)
         everything = np.arange(int(asked.sum()))
         self.calibrator_ = CalibratedClassifierCV(
-            FrozenEstimator(Scores(self.classes_).fit(scores)),
-            method=self.method,
-            cv=[(everything, everything)],
-            ensemble=False,
+            Scores(), method=self.method, cv=[(everything, everything)], ensemble=False
         ).fit(scores[asked], y[asked], sample_weight=_of(sample_weight, asked))
         self.estimator_ = self._fitted(X, y, sample_weight)
         return self
