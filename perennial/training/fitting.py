@@ -1,7 +1,7 @@
 """From selected rows to a fitted pipeline and what it scores on rows it never saw."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,7 +18,7 @@ from perennial.errors import NoTrainingData, PerennialError, TrainingFailed
 from perennial.metrics import ask, labels_of, scores
 from perennial.training.calibration import Calibrated
 from perennial.training.checkpoints import Checkpoints, Kept, MemoryCheckpoints, Progress, silent
-from perennial.training.cores import on_cluster, spread
+from perennial.training.cores import on_cluster, on_threads
 from perennial.training.estimators import build_pipeline
 from perennial.training.growth import grow, size_parameter
 from perennial.training.incremental import learn
@@ -71,18 +71,22 @@ def fit(
     estimator's own words; SpotInterrupted after the last step's checkpoint.
     """
     _check_enough(rows.frame, config, strategy)
-    keep = checkpoints or MemoryCheckpoints()
+    keep, scheduler = checkpoints or MemoryCheckpoints(), config.training.dask_scheduler
     result: Result | None = None
-    with _in_its_own_words(config), on_cluster(config.training.dask_scheduler):
+    with _in_its_own_words(config), ExitStack() as stack:
+        if scheduler:
+            stack.enter_context(on_cluster(scheduler))
         if strategy == "search":
             kept = Kept(keep, partial(_fingerprint, rows, config, strategy))
-            result = search(rows, config, kept, progress, cores, clock)
+            result = search(rows, config, kept, progress, None if scheduler else cores, clock)
             config = config.model_copy(update={"estimator": result.winner})
+        if not scheduler:
+            stack.enter_context(on_threads(cores))
         kept = Kept(keep, partial(_fingerprint, rows, config, strategy, parent))
         if strategy == "incremental":
             pipeline = learn(rows, config, parent, kept, progress)
         else:
-            pipeline = _fit_all(rows, config, kept, progress, cores)
+            pipeline = _fit_all(rows, config, kept, progress)
     progress("fit", 1.0)
     return Fitted(
         pipeline, config.estimator.name, config.estimator.params, _notes(pipeline, rows, config), result
@@ -109,29 +113,23 @@ def train(frame: pd.DataFrame, config: ModelConfig) -> Trained:
     return Trained(pipeline, rows.training, rows.holdout, score(pipeline, rows.holdout, config))
 
 
-def _fit_all(rows: Rows, config: ModelConfig, kept: Kept, tell: Progress, cores: int) -> Pipeline:
+def _fit_all(rows: Rows, config: ModelConfig, kept: Kept, tell: Progress) -> Pipeline:
     """On all rows at once, or an ensemble in steps."""
-    pipeline, features, labels = (
-        build_pipeline(config),
-        rows.frame[config.features],
-        labels_of(rows.frame, config),
-    )
+    features, labels = rows.frame[config.features], labels_of(rows.frame, config)
+    pipeline = build_pipeline(config)
     name, last = pipeline.steps[-1]
+    weights, extra = row_weights(labels, rows.weights, config), {}
+    if isinstance(last, Calibrated):
+        weights = rows.weights  # classes are weighed within
+        extra = {} if rows.times is None else {f"{name}__times": rows.times}
     tell("fit", 0.0)
-    if isinstance(last, Calibrated):  # which weighs classes itself
-        times = {} if rows.times is None else {f"{name}__times": rows.times}
-        with spread(pipeline, cores):
-            return fit_weighted(pipeline, features, labels, rows.weights, config.seed, **times)
-    weights = row_weights(labels, rows.weights, config)
     size = size_parameter(last, len(labels))
     if size is None:
-        with spread(pipeline, cores):
-            return fit_weighted(pipeline, features, labels, weights, config.seed)
+        return fit_weighted(pipeline, features, labels, weights, config.seed, **extra)
     numbers = pipeline[:-1].fit_transform(features, labels) if len(pipeline) > 1 else features
 
-    def add(ensemble: Any) -> None:
-        with spread(ensemble, cores):
-            fit_weighted(ensemble, numbers, labels, weights, config.seed)
+    def add(ensemble: Any) -> Any:
+        return fit_weighted(ensemble, numbers, labels, weights, config.seed)
 
     grown = grow(last, size, add, rows=len(labels), steps=config.estimator.steps, kept=kept, tell=tell)
     pipeline.steps[-1] = name, grown

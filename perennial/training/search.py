@@ -8,13 +8,10 @@ kept, so that a repeated attempt pays for none of them again.
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import ceil, floor, log
 from typing import Any
 
 import joblib
 import numpy as np
-import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from perennial.config import ModelConfig
 from perennial.errors import InvalidModelFile, TrainingFailed
@@ -22,9 +19,11 @@ from perennial.estimator_config import Estimator, Search
 from perennial.metrics import HIGHER_IS_BETTER, Answers, Values, labels_of, scores
 from perennial.preprocessing import build_preprocessing
 from perennial.training.checkpoints import Kept, Progress
+from perennial.training.cores import one_thread_each
 from perennial.training.estimators import build_pipeline, is_whole
 from perennial.training.folds import Fold, make_folds
 from perennial.training.rows import Rows, Weights
+from perennial.training.rungs import Rung, nested_order, plan
 from perennial.training.trials import draw
 from perennial.training.weighting import fit_weighted, row_weights
 
@@ -34,14 +33,6 @@ _NAME = "search"
 _ROWS_PER_PART = 20  # and class, in the smallest rung
 
 _Key = tuple[int, int, int]  # rung, trial, fold
-
-
-@dataclass(frozen=True)
-class Rung:
-    """So many rows, and how many settings are tried on them."""
-
-    rows: int
-    settings: int
 
 
 @dataclass
@@ -98,23 +89,13 @@ class Result:
         }
 
 
-def plan(trials: int, rows: int, min_rows: int, reduction: int) -> tuple[Rung, ...]:
-    """From all settings on few rows to few settings on all rows.
-
-    >>> [(rung.settings, rung.rows) for rung in plan(20, rows=9_000, min_rows=100, reduction=3)]
-    [(20, 1000), (7, 3000), (3, 9000)]
-    """
-    levels = min(floor(log(trials, reduction) + 1e-9), floor(log(max(rows / min_rows, 1), reduction) + 1e-9))
-    return tuple(
-        Rung(rows // reduction ** (levels - level), ceil(trials / reduction**level))
-        for level in range(levels + 1)
-    )
-
-
 def search(
-    rows: Rows, config: ModelConfig, kept: Kept, tell: Progress, cores: int, clock: Clock | None
+    rows: Rows, config: ModelConfig, kept: Kept, tell: Progress, cores: int | None, clock: Clock | None
 ) -> Result:
-    """Try the declared settings; see the module. `clock` in seconds: without it no time is too long.
+    """Try the declared settings; see the module.
+
+    `cores`: as many processes try at once, -1 for all; None for what joblib's context says. `clock` in
+    seconds: without it no time is too long.
 
     Raises InvalidModelFile where a setting is none of its class; TrainingFailed where none could be scored;
     SpotInterrupted, after what was finished was kept.
@@ -146,7 +127,7 @@ class _Search:
         self._done: dict[_Key, float | str] = {}
         self._spent = 0.0
 
-    def run(self, cores: int) -> Result:
+    def run(self, cores: int | None) -> Result:
         self._done, self._spent = self._kept.load(_NAME) or ({}, 0.0)
         finished, alive = -1, self._trials
         with joblib.Parallel(n_jobs=cores, return_as="generator_unordered") as parallel:
@@ -239,22 +220,10 @@ class _Search:
         return self._clock() if self._clock else 0.0
 
     def _late(self) -> bool:
-        allowed = self._wanted.max_duration or self._config.training.max_duration / 2
-        return self._spent > allowed.total_seconds()
-
-
-def nested_order(labels: Values, config: ModelConfig) -> npt.NDArray[np.intp]:
-    """All rows in a drawn order whose beginnings have, for classification, the classes in their shares: the
-    rows of a rung are among those of the next."""
-    random = np.random.default_rng(config.seed)
-    draws = random.permutation(len(labels))
-    if config.task != "classification":
-        return draws
-    place = np.empty(len(labels))
-    for level in np.unique(labels):
-        of_level = draws[labels[draws] == level]
-        place[of_level] = (np.arange(len(of_level)) + 0.5) / len(of_level)
-    return np.argsort(place, kind="stable")
+        allowed = self._wanted.max_duration
+        if allowed is None:
+            allowed = self._config.training.max_duration / 2
+        return self._spent >= allowed.total_seconds()
 
 
 @dataclass(frozen=True)
@@ -296,7 +265,7 @@ def _try(key: _Key, config: ModelConfig, part: _Part) -> tuple[_Key, float | str
     elif part.raw is not None:
         learn, asked = part.raw
     try:
-        with threadpool_limits(1, user_api="blas"):
+        with one_thread_each():
             fit_weighted(pipeline, learn, part.labels, part.weights, config.seed)
             answers = Answers(np.asarray(pipeline.predict(asked)))
     except Exception as error:  # noqa: BLE001 - a setting that fails loses; the others are still tried

@@ -1,10 +1,12 @@
 """Training in steps: whoever is interrupted and goes on ends with the same bytes as who was not."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 from perennial.artifacts import dump
 from perennial.config import Column, ModelConfig
@@ -23,6 +25,15 @@ COLUMNS = {
     "label": Column(type="category", levels=("high", "low")),
     "amount": Column(type="number"),
 }
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Threads of boosting wait for each other longer than so few rows take."""
+    with threadpool_limits(1):
+        yield
+
+
 ENSEMBLES = [
     ("RandomForestClassifier", {"n_estimators": 12}),
     ("RandomForestRegressor", {"n_estimators": 12, "max_samples": 0.7}),
@@ -211,6 +222,13 @@ def test_who_cannot_learn_in_steps_says_so() -> None:
     other = config("linear_model.SGDClassifier", params={"alpha": 0.1})
     assert can_go_on(build_pipeline(sgd, updating=True), sgd)
     assert not can_go_on(build_pipeline(other, updating=True), sgd)
+
+
+@pytest.mark.parametrize("name", ["RandomForestClassifier", "BaggingRegressor", "ExtraTreesRegressor"])
+def test_the_number_of_cores_leaves_no_trace(name: str) -> None:
+    task = "classification" if name.endswith("Classifier") else "regression"
+    of = config(f"ensemble.{name}", task=task, params={"n_estimators": 8})
+    assert dump(fit(rows(), of, cores=2).pipeline) == dump(fit(rows(), of).pipeline)
 
 
 def test_progress_goes_from_nothing_to_all() -> None:
