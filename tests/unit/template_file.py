@@ -88,3 +88,17 @@ def references(value: Any) -> Iterator[str]:
 
 
 ROLES = [*of_type("AWS::IAM::Role"), *of_type("AWS::IAM::ManagedPolicy")]
+
+
+def user_data() -> str:
+    """The script as an instance gets it."""
+    written = properties("TrainerTemplate")["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"]
+
+    def fill(match: re.Match[str]) -> str:
+        name = match[1]
+        if name.startswith("!"):
+            return f"${{{name[1:]}}}"
+        assert name.startswith("AWS::") or name in RESOURCES, name
+        return f"arn:aws:lambda:eu-central-1:123456789012:layer:{name}:1" if "Layer" in name else name
+
+    return re.sub(r"\$\{([^}]+)\}", fill, written)

@@ -18,6 +18,7 @@ from tests.unit.template_file import (
     properties,
     references,
     statements,
+    user_data,
 )
 
 FUNCTIONS = {
@@ -161,20 +162,6 @@ def test_the_launcher_launches_only_the_trainer() -> None:
 
 
 # trainer
-
-
-def user_data() -> str:
-    """The script as an instance gets it."""
-    written = properties("TrainerTemplate")["LaunchTemplateData"]["UserData"]["Fn::Base64"]["Fn::Sub"]
-
-    def fill(match: re.Match[str]) -> str:
-        name = match[1]
-        if name.startswith("!"):
-            return f"${{{name[1:]}}}"
-        assert name.startswith("AWS::") or name in RESOURCES, name
-        return f"arn:aws:lambda:eu-central-1:123456789012:layer:{name}:1" if "Layer" in name else name
-
-    return re.sub(r"\$\{([^}]+)\}", fill, written)
 
 
 def test_the_instance_answers_metadata_only_to_itself() -> None:
