@@ -1,30 +1,24 @@
 """One training, from accepted data to a registered version."""
 
 import json
-import platform
-import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import joblib
-import numpy as np
 import pandas as pd
-import scipy
-import sklearn
 from aws_lambda_powertools import Logger
 
 from ec2_trainer.checkpoints import StoredCheckpoints, fingerprint
-from ec2_trainer.data import load_accepted
 from perennial import layout
-from perennial.artifacts import digest, dump, load
+from perennial.artifacts import digest, dump
 from perennial.assembly import Assembled
+from perennial.aws.accepted import assemble_pinned, pin_accepted
 from perennial.aws.objects import Bucket
+from perennial.aws.reproduction import parent_pipeline
 from perennial.aws.wiring import Services
-from perennial.config import ModelConfig, load_model
-from perennial.contracts import Artifact, Manifest, TrainingJob, TrainingResult
+from perennial.config import ModelConfig, model_text, parse_model
+from perennial.contracts import Artifact, Manifest, TrainingJob, TrainingManifest, TrainingResult
 from perennial.dataset import frame_to_csv
 from perennial.drift.concept import Rows, measure_importances
 from perennial.drift.stored_answers import dump_answers
@@ -33,6 +27,7 @@ from perennial.libraries import check
 from perennial.lineage import VersionRecord
 from perennial.metrics import ask
 from perennial.profile import Profile
+from perennial.reproduction import libraries
 from perennial.selection import Selected, select
 from perennial.training import Progress, Trained, check_labelled, fit, score, silent
 
@@ -56,10 +51,11 @@ def work(
     """
     check(job.libraries, _libraries())
     started = time.perf_counter()
-    config = load_model(job.model).model_copy(update={"seed": job.seed})
+    text = model_text(job.model)
+    config = parse_model(text, job.model).model_copy(update={"seed": job.seed})
     progress("load", 0.0)
-    with tempfile.TemporaryDirectory(prefix="perennial-") as scratch:
-        assembled = load_accepted(services.data, config, _looked_at(job, services.artifacts), Path(scratch))
+    pinned = pin_accepted(services.data, job.model, _looked_at(job, services.artifacts))
+    assembled = assemble_pinned(services.data, pinned, config)
     logger.info("data loaded", extra={"rows": len(assembled), "objects": len(assembled.objects)})
     fitting = time.perf_counter()
     check_labelled(assembled, config)
@@ -68,12 +64,18 @@ def work(
     checkpoints = StoredCheckpoints(
         services.artifacts, job.run, _mark(job, config, assembled, selected), interrupted
     )
-    trained = _trained(selected, config, _parent(job, selected, services), checkpoints, progress)
+    trained = _trained(
+        selected,
+        config,
+        parent_pipeline(services, job.model, job.champion, selected.applied),
+        checkpoints,
+        progress,
+    )
     logger.info(
         "trained", extra={"seconds": round(time.perf_counter() - fitting, 3), "metrics": trained.metrics}
     )
     progress("store", 0.0)
-    record = _store(job, config, assembled, selected, trained, services.artifacts)
+    record = _store(job, config, text, assembled, selected, trained, services.artifacts)
     services.registry.register(record, attempt=job.attempt)
     checkpoints.remove()
     logger.info("registered", extra={"version": job.version})
@@ -93,14 +95,6 @@ def _looked_at(job: TrainingJob, bucket: Bucket) -> set[str]:
     return {item.key for item in manifest.objects}
 
 
-def _parent(job: TrainingJob, selected: Selected, services: Services) -> Any:
-    """The champion's fitted pipeline, where the training goes on from it."""
-    if selected.applied.name != "incremental" or job.champion is None:
-        return None
-    artifact = services.registry.version(job.model, job.champion).artifact
-    return load(services.artifacts.get(artifact.key, artifact.version_id), artifact.sha256)
-
-
 def _mark(job: TrainingJob, config: ModelConfig, assembled: Assembled, selected: Selected) -> str:
     """What decides which model comes out: a checkpoint of anything else is none of this training's."""
     facts = {
@@ -108,7 +102,7 @@ def _mark(job: TrainingJob, config: ModelConfig, assembled: Assembled, selected:
         "config": config.model_dump(mode="json"),
         "strategy": selected.applied.model_dump(mode="json"),
         "data": [[item.stored.key, item.stored.version_id] for item in assembled.objects],
-        "libraries": _libraries(),
+        "libraries": libraries(),
     }
     return fingerprint(facts)
 
@@ -136,6 +130,7 @@ def _trained(
 def _store(
     job: TrainingJob,
     config: ModelConfig,
+    text: str,
     assembled: Assembled,
     selected: Selected,
     trained: Trained,
@@ -150,6 +145,18 @@ def _store(
     answers = ask(trained.pipeline, held_out, config) if len(held_out) else None
     importances = measure_importances(config, trained.pipeline, Rows(held_out, answers)) if answers else None
     profiled = trained.training[[*config.features, config.label]]
+    manifest = TrainingManifest(
+        model=job.model,
+        version=job.version,
+        run=job.run,
+        parent=job.champion,
+        strategy=job.strategy,
+        seed=job.seed,
+        code_version=job.code_version,
+        libraries=libraries(),
+        model_file=put(layout.MODEL_FILE, text.encode()),
+        objects=assembled.objects,
+    )
     record = VersionRecord(
         model=job.model,
         version=job.version,
@@ -168,8 +175,9 @@ def _store(
         holdout=put(layout.HOLDOUT, dump_holdout(held_out, selected.held_recent)),
         reference=put(layout.REFERENCE, frame_to_csv(_reference(trained.training, config))),
         data=tuple(item.stored for item in assembled.objects),
-        libraries=_libraries(),
+        libraries=manifest.libraries,
         strategy=selected.applied,
+        manifest=put(layout.MANIFEST, manifest.model_dump_json(indent=1).encode()),
         predictions=put(layout.PREDICTIONS, dump_answers(answers)) if answers else None,
         importances=(
             put(layout.IMPORTANCES, json.dumps(importances.to_dict()).encode()) if importances else None
@@ -186,9 +194,3 @@ def _reference(training: pd.DataFrame, config: ModelConfig) -> pd.DataFrame:
     if len(training) <= REFERENCE_ROWS:
         return training
     return training.sample(REFERENCE_ROWS, random_state=config.seed).sort_index()
-
-
-def _libraries() -> dict[str, str]:
-    """What a pickled pipeline depends on."""
-    modules = {"numpy": np, "pandas": pd, "scipy": scipy, "scikit-learn": sklearn, "joblib": joblib}
-    return {"python": platform.python_version()} | {name: str(m.__version__) for name, m in modules.items()}

@@ -266,14 +266,27 @@ def load_model(name: str, folder: Path | None = None) -> ModelConfig:
 
     Raises UnknownModel where there is none, InvalidModelFile where it cannot be understood.
     """
+    return parse_model(model_text(name, folder), name)
+
+
+def model_text(name: str, folder: Path | None = None) -> str:
+    """The text of one model file. Raises UnknownModel, and InvalidModelFile where it is not UTF-8."""
     path = (folder or models_dir()) / f"{name}.yaml"
     if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name) or not path.is_file():
         known = ", ".join(model_names(folder)) or "none"
         raise UnknownModel(f"no model is named {name!r}: expected one of {known}")
     try:
-        config = ModelConfig.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
         raise InvalidModelFile(f"{path.name} cannot be used: {error}") from error
+
+
+def parse_model(text: str, name: str) -> ModelConfig:
+    """A model by the text of its file. Raises InvalidModelFile where it cannot be understood."""
+    try:
+        config = ModelConfig.model_validate(yaml.safe_load(text))
+    except (ValidationError, yaml.YAMLError) as error:
+        raise InvalidModelFile(f"{name}.yaml cannot be used: {error}") from error
     if config.name != name:
-        raise InvalidModelFile(f"{path.name} is named {config.name!r}: expected {name!r}")
+        raise InvalidModelFile(f"{name}.yaml is named {config.name!r}: expected {name!r}")
     return config

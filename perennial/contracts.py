@@ -47,12 +47,16 @@ class StoredObject(Contract):
     stored_at: datetime | None = None
 
 
-class AssembledObject(Contract):
-    """An object that a training read. `recent`: its run looked at it; `rows_used` of its rows were labelled
-    and new."""
+class PinnedObject(Contract):
+    """An object that a training reads. `recent`: its run looked at it."""
 
     stored: StoredObject
     recent: bool
+
+
+class AssembledObject(PinnedObject):
+    """An object that a training read: `rows_used` of its rows were labelled and new."""
+
     rows_read: int = Field(ge=0)
     rows_used: int = Field(ge=0)
 
@@ -226,6 +230,25 @@ class TrainingProgress(Contract):
     share: float = Field(ge=0, le=1)
     at: datetime
     ends_at: datetime | None = None
+
+
+class TrainingManifest(Contract):
+    """All that a version was trained from: with it the same training can be done again.
+
+    `objects` in the order they were read; `strategy` as it was ordered, `parent` the champion of that time;
+    `model_file` the text of the model file.
+    """
+
+    model: str
+    version: int
+    run: str
+    parent: int | None
+    strategy: Strategy
+    seed: int
+    code_version: str
+    libraries: dict[str, str]
+    model_file: Artifact
+    objects: tuple[AssembledObject, ...]
 
 
 class TrainingResult(Contract):

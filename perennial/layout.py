@@ -70,4 +70,5 @@ MODEL, BASELINE, REFERENCE, HOLDOUT, LINEAGE = (
     "holdout.csv.gz",
     "lineage.json",
 )
+MODEL_FILE = "model.yaml"
 PREDICTIONS, IMPORTANCES = "predictions.csv.gz", "importances.json"

@@ -13,7 +13,8 @@ class VersionRecord(Contract):
 
     `data` are the data objects it was trained on, `metrics` those of its own holdout at training time,
     `predictions` its answers to these rows and `importances` of its features on them (None where none were),
-    `strategy` how its rows were chosen and weighed.
+    `strategy` how its rows were chosen and weighed,
+    `manifest` what it can be trained again from.
     """
 
     model: str
@@ -37,6 +38,7 @@ class VersionRecord(Contract):
     predictions: Artifact | None = None
     importances: Artifact | None = None
     strategy: Strategy | None = None
+    manifest: Artifact | None = None
 
 
 class ChampionAlias(Contract):

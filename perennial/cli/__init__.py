@@ -10,6 +10,7 @@ from rich.text import Text
 from perennial.aws.clients import naming_outages
 from perennial.cli.init import init
 from perennial.cli.report import report
+from perennial.cli.reproduce import reproduce
 from perennial.cli.runs import approve, reject, run, status
 from perennial.cli.shared import problems
 from perennial.cli.versions import rollback, versions
@@ -20,7 +21,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _command in (init, run, status, versions, report, rollback, approve, reject):
+for _command in (init, run, status, versions, reproduce, report, rollback, approve, reject):
     app.command()(_command)
 
 

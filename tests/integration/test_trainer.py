@@ -58,7 +58,15 @@ def test_a_version_is_trained_stored_registered_and_reported(stack: Stack) -> No
     record = stack.registry.version(MODEL, VERSION)
     assert (record.status, record.run, record.parent, record.seed) == ("candidate", RUN, 6, 7)
     assert record.metrics == result.metrics
-    assert record.libraries.keys() == {"python", "numpy", "pandas", "scipy", "scikit-learn", "joblib"}
+    assert record.libraries.keys() == {
+        "python",
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "scipy",
+        "scikit-learn",
+        "joblib",
+    }
 
 
 def test_what_is_stored_fits_together(stack: Stack) -> None:

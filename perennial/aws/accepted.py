@@ -1,0 +1,55 @@
+"""Accepted objects of a model, pinned to their versions, as the rows of a training."""
+
+import tempfile
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+from perennial import layout
+from perennial.assembly import Assembled, Source, assemble
+from perennial.aws.objects import Bucket
+from perennial.config import ModelConfig
+from perennial.contracts import PinnedObject, StoredObject
+
+_CONNECTIONS = 8
+
+
+def pin_accepted(bucket: Bucket, model: str, recent: Collection[str]) -> list[PinnedObject]:
+    """Everything under `accepted/<model>/` as it is now, objects known before first.
+
+    `recent` are the keys of the objects that the run at hand looks at, as its manifest lists them.
+    """
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        listed = [item.key for item in bucket.list(layout.accepted(model))]
+        stored = [item for item in pool.map(bucket.head, listed) if item is not None]
+    pinned = [PinnedObject(stored=item, recent=item.key in recent) for item in stored]
+    return sorted(pinned, key=lambda item: (item.recent, item.stored.key))
+
+
+def assemble_pinned(bucket: Bucket, pinned: Sequence[PinnedObject], config: ModelConfig) -> Assembled:
+    """Download the objects, a few ahead of what is read, and assemble their rows in this order.
+
+    Raises NoTrainingData where there are none, and UnreadableFile, EmptyObject or MissingColumn.
+    """
+    with tempfile.TemporaryDirectory(prefix="perennial-") as scratch:
+        return assemble(_downloaded(bucket, pinned, Path(scratch)), config)
+
+
+def _downloaded(bucket: Bucket, pinned: Sequence[PinnedObject], scratch: Path) -> Iterator[Source]:
+    """Each copy is there until the next is asked for."""
+
+    def download(number: int, item: StoredObject) -> Path:
+        path = scratch / f"{number:06d}"
+        bucket.download(item.key, path, item.version_id)
+        return path
+
+    with ThreadPoolExecutor(_CONNECTIONS) as pool:
+        coming: deque[Future[Path]] = deque()
+        for number, item in enumerate(pinned):
+            while len(coming) < _CONNECTIONS and number + len(coming) < len(pinned):
+                following = number + len(coming)
+                coming.append(pool.submit(download, following, pinned[following].stored))
+            path = coming.popleft().result()
+            yield Source(path, item.stored, item.recent)
+            path.unlink()

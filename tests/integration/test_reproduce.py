@@ -1,0 +1,183 @@
+"""A version trained again from its manifest, on moto's S3 and DynamoDB."""
+
+import io
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from ec2_trainer.job import work
+from perennial import layout, reproduction
+from perennial.artifacts import digest, verified
+from perennial.aws.reproduction import read_manifest, reproduce
+from perennial.aws.wiring import Services
+from perennial.config import load_model, models_dir
+from perennial.contracts import Artifact, Manifest, StoredObject, Strategy, TrainingJob
+from perennial.dataset import read_sample
+from perennial.errors import InvalidRequest, VersionNotFound
+from perennial.strategy import full
+from scenarios.iris import first_season, season
+from tests.integration import moto_support
+
+KNOWN = "accepted/iris/dt=2026-01-01/run-1/first.csv"
+RECENT = "accepted/iris/dt=2026-01-02/run-2/second.parquet"
+
+
+def train(services: Services, version: int, strategy: Strategy | None = None) -> None:
+    """What the instance does for one run, on whatever is accepted then."""
+    run = f"run-{version}"
+    looked_at = StoredObject(key=RECENT, version_id=None, etag="", size=0)
+    manifest = Manifest(run=run, model="iris", kind="incoming", objects=(looked_at,))
+    services.artifacts.put_json(layout.run_key(run, layout.MANIFEST), manifest.model_dump(mode="json"))
+    services.ledger.note(run, attempt=0)
+    job = TrainingJob(
+        run=run,
+        model="iris",
+        version=version,
+        champion=version - 1 or None,
+        attempt=0,
+        token="token",
+        seed=11,
+        code_version="code:1",
+        max_seconds=600,
+        strategy=strategy or full("all accepted data"),
+    )
+    work(job, services, "i-1")
+
+
+@pytest.fixture
+def trained(services: Services) -> Services:
+    """A stack with two files of data and a version trained on them."""
+    services.data.put(KNOWN, first_season().to_csv(index=False).encode())
+    parquet = io.BytesIO()
+    season("second", rows=120, seed=2).to_parquet(parquet)
+    services.data.put(RECENT, parquet.getvalue())
+    train(services, 1)
+    return services
+
+
+def test_a_version_comes_out_again_byte_for_byte(trained: Services) -> None:
+    found = reproduce(trained, "iris", 1)
+    record = trained.registry.version("iris", 1)
+    assert found.identical
+    assert found.same_bytes
+    assert found.surroundings == ()
+    assert found.rows_trained == record.rows_trained
+
+
+def test_the_manifest_names_all_that_it_was_trained_from(trained: Services) -> None:
+    manifest = read_manifest(trained.artifacts, trained.registry.version("iris", 1))
+    assert [(item.stored.key, item.recent) for item in manifest.objects] == [(KNOWN, False), (RECENT, True)]
+    assert [item.rows_read for item in manifest.objects] == [150, 120]
+    assert sum(item.rows_used for item in manifest.objects) == 270
+    assert all(item.stored.version_id and item.stored.stored_at for item in manifest.objects)
+    assert (manifest.seed, manifest.code_version, manifest.parent) == (11, "code:1", None)
+    assert manifest.libraries.keys() >= {"python", "pyarrow", "scikit-learn"}
+    text = trained.artifacts.get(manifest.model_file.key, manifest.model_file.version_id).decode()
+    assert text == (models_dir() / "iris.yaml").read_text()
+
+
+def test_what_came_later_does_not_matter(
+    trained: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More data, newer objects under the same keys, and another model file."""
+    trained.data.put(KNOWN, season("later", rows=50, seed=5).to_csv(index=False).encode())
+    trained.data.put(f"{KNOWN}.csv", season("third", rows=80, seed=3).to_csv(index=False).encode())
+    edited = yaml.safe_load((models_dir() / "iris.yaml").read_text())
+    edited["estimator"]["params"] = {"n_estimators": 3}
+    edited["holdout"] = 0.1
+    (tmp_path / "iris.yaml").write_text(yaml.safe_dump(edited))
+    monkeypatch.setenv("PERENNIAL_MODELS", str(tmp_path))
+    assert load_model("iris").holdout == 0.1
+    assert reproduce(trained, "iris", 1).same_bytes
+
+
+AGAIN = """
+import sys
+from perennial.artifacts import digest, dump
+from perennial.assembly import Source, assemble
+from perennial.config import load_model
+from perennial.contracts import StoredObject
+from perennial.training import PlainRows, fit
+from pathlib import Path
+stored = StoredObject(key="accepted/iris/dt=2026-01-01/run-1/first.csv", version_id="1", etag="e", size=1)
+config = load_model("iris")
+rows = assemble([Source(Path(sys.argv[1]), stored, False)], config)
+print(digest(dump(fit(PlainRows(rows.training), config).pipeline)))
+"""
+
+
+def test_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
+    path = tmp_path / "first.csv"
+    path.write_bytes(first_season().to_csv(index=False).encode())
+    command = [sys.executable, "-c", AGAIN, str(path)]
+    runs = [
+        subprocess.run(command, check=True, capture_output=True, text=True, env={"PYTHONHASHSEED": seed})
+        for seed in ("1", "2")
+    ]
+    assert len({done.stdout for done in runs}) == 1
+
+
+def test_data_that_is_gone_is_named(trained: Services) -> None:
+    item = trained.data.head(RECENT)
+    assert item
+    trained.data._client.delete_object(Bucket=trained.data.name, Key=RECENT, VersionId=item.version_id)
+    found = reproduce(trained, "iris", 1)
+    assert not found.identical
+    assert found.differing == (f"version {item.version_id} of {RECENT} is gone",)
+
+
+def test_another_library_is_named_and_so_is_what_it_changed(
+    trained: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The model on record is replaced by one of fewer trees, as if an older library had grown it."""
+    record = trained.registry.version("iris", 1)
+    manifest = read_manifest(trained.artifacts, record)
+    text = trained.artifacts.get(manifest.model_file.key, manifest.model_file.version_id)
+    smaller = text.replace(b"n_estimators: 60", b"n_estimators: 2")
+    assert smaller != text
+    stored = trained.artifacts.put_artifact("x.yaml", smaller, digest(smaller))
+    changed = manifest.model_copy(
+        update={"model_file": stored, "libraries": manifest.libraries | {"scikit-learn": "1.0"}}
+    )
+    body = changed.model_dump_json().encode()
+    put = trained.artifacts.put_artifact("manifest.json", body, digest(body))
+    trained.registry.register(record.model_copy(update={"manifest": put}), attempt=0)
+
+    found = reproduce(trained, "iris", 1)
+    assert not found.identical
+    assert "held-out rows are answered otherwise" in found.differing[0]
+    assert found.surroundings == (f"scikit-learn was 1.0 and is {reproduction.libraries()['scikit-learn']}",)
+
+
+def test_a_version_without_manifest_cannot_be_trained_again(services: Services) -> None:
+    services.ledger.note("run-0", attempt=0)
+    services.registry.register(moto_support.record(1), attempt=0)
+    with pytest.raises(InvalidRequest, match="version 1 of iris has no manifest"):
+        reproduce(services, "iris", 1)
+    with pytest.raises(VersionNotFound):
+        reproduce(services, "iris", 2)
+
+
+def test_no_version_of_a_stack_saw_a_holdout_row(trained: Services) -> None:
+    """Three trainings, each on more data, which repeats what was there: what one was judged by, none knew."""
+    config = load_model("iris")
+    for version in (2, 3):
+        again = pd.concat([first_season().head(60), season(f"more {version}", rows=90, seed=version)])
+        key = f"accepted/iris/dt=2026-01-0{version}/more-{version}/x.csv"
+        trained.data.put(key, again.to_csv(index=False).encode())
+        train(trained, version)
+
+    def ids(artifact: Artifact) -> set[str]:
+        body = verified(trained.artifacts.get(artifact.key, artifact.version_id), artifact.sha256)
+        return set(read_sample(body, config)["flower_id"])
+
+    records = trained.registry.versions("iris")
+    judged = set().union(*(ids(record.holdout) for record in records))
+    learnt = set().union(*(ids(record.reference) for record in records))
+    assert len(records) == 3
+    assert len(judged) > 80
+    assert not judged & learnt
