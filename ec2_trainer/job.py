@@ -49,7 +49,7 @@ def work(
     Raises any PerennialError of reading and training, SpotInterrupted where it was `interrupted` after a
     checkpoint, and Conflict where a later attempt has taken over.
     """
-    check(job.libraries, _libraries())
+    check(job.libraries, libraries())
     started = time.perf_counter()
     text = model_text(job.model)
     config = parse_model(text, job.model).model_copy(update={"seed": job.seed})

@@ -99,6 +99,23 @@ def test_no_uploaded_byte_is_lost(stack: Deployment, played: Played) -> None:
     assert len(played.model.stored("quarantine")) == 2  # the broken batch and the mislabelled one
 
 
+def test_a_version_can_be_trained_again_bit_for_bit(
+    played: Played, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("reproduce", "2", "--model", "iris") == 0
+    assert "identical: version 2 of iris, byte for byte" in capsys.readouterr().out
+
+
+def test_data_that_was_moved_away_is_named(
+    played: Played, command: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The batch that hurt version 3 is in quarantine."""
+    assert command("reproduce", "3", "--model", "iris") == 1
+    said = capsys.readouterr().out
+    assert "different: version 3 of iris" in said
+    assert "is gone" in said
+
+
 def test_summary_for_programs(played: Played) -> None:
     summary = json.loads((played.out / "summary.json").read_text())
 
