@@ -141,14 +141,13 @@ class Attempts:
         difference = Amount(
             (taken.dollars or 0.0) - (reserved.dollars or 0.0), taken.minutes - reserved.minutes
         )
+        known = {} if taken.dollars is None else {"training_dollars": taken.dollars}
+        sums = known | {"training_minutes": taken.minutes}
         entry = {
             "TableName": self._table.name,
             "Key": run_key(attempt.run),
-            "UpdateExpression": "ADD training_dollars :dollars, training_minutes :minutes",
-            "ExpressionAttributeValues": {
-                ":dollars": _number(taken.dollars),
-                ":minutes": _number(taken.minutes),
-            },
+            "UpdateExpression": "ADD " + ", ".join(f"{name} :{name}" for name in sums),
+            "ExpressionAttributeValues": {f":{name}": _number(amount) for name, amount in sums.items()},
         }
         done = self._transact(
             self._put(final, "attribute_not_exists(settled)"),

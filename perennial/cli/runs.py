@@ -17,7 +17,19 @@ from perennial.aws import history
 from perennial.aws.clients import client
 from perennial.aws.progress import in_words
 from perennial.aws.wiring import Services
-from perennial.cli.shared import COLOURS, Model, Reason, Run, Stack, coloured, console, services_of, text, who
+from perennial.cli.shared import (
+    COLOURS,
+    Model,
+    Reason,
+    Run,
+    Stack,
+    coloured,
+    console,
+    cost_of,
+    services_of,
+    text,
+    who,
+)
 from perennial.config import load_model
 from perennial.errors import ApprovalRefused, CallbackExpired
 
@@ -119,7 +131,9 @@ def _events(services: Services, name: str) -> Iterator[dict[str, Any]]:
 def _status(services: Services, model: str, limit: int) -> Table:
     alias = services.registry.champion(model)
     serving = f"version {alias.version} serves" if alias and alias.version else "no version serves"
-    table = Table("started", "trigger", "outcome", "reason", "champion", title=f"{model}: {serving}")
+    table = Table(
+        "started", "trigger", "outcome", "reason", "champion", "training", title=f"{model}: {serving}"
+    )
     entries = services.ledger.runs(model, limit)
     for entry in entries:
         table.add_row(
@@ -128,10 +142,23 @@ def _status(services: Services, model: str, limit: int) -> Table:
             coloured(entry["outcome"]) if "outcome" in entry else _under_way(services, entry["run"]),
             Text(entry.get("reason") or entry.get("trigger_reason", "")),
             f"{text(entry.get('champion_before'))} → {text(entry.get('champion_after'))}",
+            _training(entry),
         )
     reported = next((entry["report"] for entry in entries if "report" in entry), None)
     table.caption = Text(f"last report: {reported}") if reported else None
     return table
+
+
+def _training(entry: dict[str, Any]) -> Text:
+    """The instance of a run and what its attempts cost so far; while it is under way, why it is this one."""
+    if "instance" not in entry:
+        return Text("-")
+    parts = [entry["instance"]]
+    if "training_minutes" in entry:
+        parts.append(cost_of(entry))
+    if "outcome" not in entry:
+        parts.append(f"since {entry['instance_reason']}")
+    return Text("\n".join(parts))
 
 
 def _under_way(services: Services, run: str) -> Text:

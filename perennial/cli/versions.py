@@ -7,17 +7,32 @@ from uuid import uuid4
 import typer
 from rich.table import Table
 
-from perennial.cli.shared import Model, Reason, Stack, coloured, console, number, services_of, text, who
+from perennial.cli.shared import (
+    Model,
+    Reason,
+    Stack,
+    coloured,
+    console,
+    cost_of,
+    number,
+    services_of,
+    text,
+    who,
+)
 from perennial.config import load_model
 from perennial.errors import VersionNotFound
+
+_RUNS = 200  # of the last ones, whose costs are shown
 
 
 def versions(model: Model, stack: Stack = "perennial") -> None:
     """Every version of a model: status, score, where it came from."""
     services = services_of(stack)
     config = load_model(model)
+    runs = {entry["run"]: entry for entry in services.ledger.runs(model, _RUNS)}
     table = Table(
-        "version", "status", config.metric, "rows", "parent", "trained", "run", title=f"Versions of {model}"
+        *("version", "status", config.metric, "rows", "parent", "trained", "cost", "run"),
+        title=f"Versions of {model}",
     )
     for record in services.registry.versions(model):
         table.add_row(
@@ -27,6 +42,7 @@ def versions(model: Model, stack: Stack = "perennial") -> None:
             str(record.rows_trained),
             text(record.parent),
             f"{record.created_at:%Y-%m-%d %H:%M:%S}",
+            cost_of(runs.get(record.run, {})),
             record.run,
         )
     console.print(table)

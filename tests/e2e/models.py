@@ -49,6 +49,11 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     "killed": {"estimator": _STEADY},
     "stopped": {"estimator": _SLOW},
     "approved": {"approval": "always"},
+    # test_launching
+    "demanding": {},
+    "patient": {},
+    "thrifty": {"training": {"max_duration": "10m", "max_dollars_per_month": 0.043}},
+    "strained": {"estimator": _STEADY, "training": {"max_duration": "10m", "max_dollars": 0.043}},
     # test_command
     "asked": {"estimator": {"class": "sklearn.tree.DecisionTreeClassifier", "params": {"max_dept": 3}}},
 }
