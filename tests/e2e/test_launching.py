@@ -46,11 +46,10 @@ def test_where_spot_is_short_the_run_is_on_demand_at_once(stack: Deployment) -> 
     assert (attempt.market, attempt.price_note) == ("on-demand", "on demand")
     assert attempt.instance_type in attempt.types
     assert attempt.dollars == round(attempt.price * attempt.minutes / 60, 6) > 0
-    entry = model.services.ledger.run(entry["run"])
-    assert entry
-    assert float(entry["training_dollars"]) == attempt.dollars
-    assert entry["instance"] == f"{attempt.instance_type} on-demand"
-    assert "of accepted data may take 1.5 GiB" in entry["instance_reason"]
+    known = model.services.ledger.run(entry["run"]) or {}
+    assert float(known["training_dollars"]) == attempt.dollars
+    assert known["instance"] == f"{attempt.instance_type} on-demand"
+    assert "of accepted data may take 1.5 GiB" in known["instance_reason"]
 
 
 def test_where_both_markets_are_short_the_run_tries_again_and_stays_with_spot(stack: Deployment) -> None:
