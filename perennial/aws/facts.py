@@ -51,6 +51,8 @@ def run_view(
         champion_before=_integer(entry.get("champion_before")),
         champion_after=_integer(entry.get("champion_after")),
         challenger=_integer(entry.get("challenger")),
+        instance=entry.get("instance", ""),
+        instance_reason=entry.get("instance_reason", ""),
         states=_states(seen),
         path=tuple(visit.state for visit in seen),
         seconds=((seen[-1].left or seen[-1].entered) - seen[0].entered).total_seconds(),

@@ -90,8 +90,9 @@ class RunView(View):
     """One run: how it was started, the path it took and what came of it.
 
     `path` names the states in the order they were entered, repeats included; where it is empty, `states`
-    gives the order. `drift` holds the batch's columns, `answers` what the champion made of them; these,
-    `findings` and what begins with `drift` are empty where nothing was compared.
+    gives the order. `instance` is the type and market that it trained on last. `drift` holds the batch's
+    columns, `answers` what the champion made of them; these, `findings` and what begins with `drift` are
+    empty where nothing was compared.
     """
 
     name: str
@@ -106,6 +107,8 @@ class RunView(View):
     champion_before: int | None
     champion_after: int | None
     challenger: int | None = None
+    instance: str = ""
+    instance_reason: str = ""
     states: tuple[StateView, ...]
     path: tuple[str, ...] = ()
     seconds: float = Field(ge=0)

@@ -67,7 +67,8 @@ def test_a_month_that_is_spent_trains_no_more(stack: Deployment) -> None:
     first = model.ended(lambda: model.upload_frame("flowers.csv", iris.first_season()))
     assert first["outcome"] == "promoted"
     paid(model, first["run"])
-    second = model.ended(model.force)
+    rain = iris.season("rain", rows=200, seed=23, scale=2.0)
+    second = model.ended(lambda: model.upload_frame("rain.csv", rain))
     assert second["outcome"] == "skipped"
     assert "the budget forbids it: it may cost $0.042" in second["reason"]
     assert "Train On EC2" not in model.path(second["run"])
