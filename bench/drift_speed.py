@@ -5,6 +5,7 @@ Every ratio is of two medians of one run. `python -m bench.drift_speed --large` 
 
 import os
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -22,23 +23,20 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import chi2_contingency, ks_2samp
 
+from bench.speed_data import NUMBERS, REFERENCE_ROWS, ROWS, STRINGS, mixed_columns
+from bench.speed_peers import TOOLS
 from perennial import Profile, detect_drift
 from perennial.config import ModelConfig
 from perennial.validation import validate_files
 
-NUMBERS, STRINGS = 15, 5
-ROWS = 1_000_000
 MEGABYTE = 1024 * 1024
+ROOT = Path(__file__).resolve().parent.parent
+PEERS = ROOT / ".perennial" / "peers"
 
 
 def mixed(rows: int, seed: int) -> pd.DataFrame:
     """15 columns of numbers, 5 of strings with 10 to 190 levels."""
-    rng = np.random.default_rng(seed)
-    columns: dict[str, Any] = {f"n{i}": rng.normal(size=rows) for i in range(NUMBERS)}
-    for i in range(STRINGS):
-        levels = np.array([f"level {level}" for level in range(10 + 45 * i)])
-        columns[f"s{i}"] = levels[rng.integers(0, len(levels), rows)]
-    return pd.DataFrame(columns)
+    return pd.DataFrame(mixed_columns(rows, seed))
 
 
 def seconds(call: Callable[[], Any], repeats: int = 3) -> float:
@@ -79,24 +77,49 @@ def scipy_verdict(reference: pd.DataFrame, current: pd.DataFrame) -> None:
 
 def in_memory() -> Table:
     """A million rows in memory against a stored reference."""
-    reference, current = mixed(50_000, 0), mixed(ROWS, 1)
+    reference, current = mixed(REFERENCE_ROWS, 0), mixed(ROWS, 1)
     baseline = Profile.load(Profile.of(reference).dump())
     arrow = pa.Table.from_pandas(current, preserve_index=False)
     objects = current.astype({f"s{i}": object for i in range(STRINGS)})
     data = arrow.nbytes / MEGABYTE
-
-    peers = seconds(lambda: scipy_verdict(reference, current), 1)
+    calls: dict[str, Callable[[], Any]] = {
+        "pandas": partial(_check, current, baseline),
+        "pyarrow": partial(_check, arrow, baseline),
+        "pandas, object strings": partial(_check, objects, baseline),
+        "scipy, column by column": partial(scipy_verdict, reference, current),
+        "a profile that is its own reference": partial(Profile.of, current),
+    }
+    took = interleaved(calls, 7)
+    slowest = took["scipy, column by column"]
     result = _table(
         f"{ROWS:,} rows x {NUMBERS} numbers + {STRINGS} strings in memory ({data:.0f} MB), profile + verdict",
-        ["", "seconds", "faster than scipy", "extra MB"],
+        ["", "seconds", "of Perennial's on pandas", "scipy's of it", "extra MB"],
     )
-    for name, table in (("pandas", current), ("pyarrow", arrow), ("pandas, object strings", objects)):
-        call = partial(_check, table, baseline)
-        call()
-        took, extra = seconds(call, 5), peak_megabytes(call)
-        result.add_row(name, f"{took:.3f}", f"{peers / took:.1f} x", f"{extra:.0f}")
-    result.add_row("scipy, column by column", f"{peers:.2f}", "1 x", "")
+    peers = {name: spent for name in TOOLS if (spent := peer_seconds(name)) is not None}
+    for name, value in (took | peers).items():
+        extra = f"{peak_megabytes(calls[name]):.0f}" if name in calls else ""
+        times = f"{value / took['pandas']:.1f} x"
+        result.add_row(name, f"{value:.3f}", times, f"{slowest / value:.1f} x", extra)
     return result
+
+
+def interleaved(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
+    """Median wall times of calls that take turns: what else the machine does meets all of them."""
+    took: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(repeats):
+        for name, call in calls.items():
+            took[name].append(seconds(call, 1))
+    return {name: statistics.median(times) for name, times in took.items()}
+
+
+def peer_seconds(tool: str) -> float | None:
+    """Of one check by another tool; None where `make bench-peers` has not installed it."""
+    python = PEERS / tool / "bin" / "python"
+    if not python.exists():
+        return None
+    command = [str(python), "-m", "bench.speed_peers", tool]
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return float(next(line.split()[1] for line in shown.splitlines() if line.startswith("seconds ")))
 
 
 def files(folder: Path) -> Table:
@@ -105,7 +128,7 @@ def files(folder: Path) -> Table:
     pa_csv.write_csv(arrow, folder / "m.csv")
     pq.write_table(arrow, folder / "m.parquet")
     del arrow
-    baseline = Profile.of(mixed(50_000, 0))
+    baseline = Profile.of(mixed(REFERENCE_ROWS, 0))
     config = model()
     result = _table(
         "From a file on disk to the report",
@@ -121,8 +144,7 @@ def files(folder: Path) -> Table:
 
         check()
         extra = peak_megabytes(check)
-        pairs = [(seconds(partial(read, path), 1), seconds(check, 1)) for _ in range(5)]
-        reading, ours = (statistics.median(side) for side in zip(*pairs, strict=True))
+        reading, ours = interleaved({"read": partial(read, path), "check": check}, 7).values()
         size = path.stat().st_size / MEGABYTE
         result.add_row(
             name, f"{size:.0f}", f"{reading:.2f} s", f"{ours:.2f} s", f"{ours / reading:.2f}", f"{extra:.0f}"
@@ -154,17 +176,17 @@ def stored() -> Table:
     wide |= {f"s{i}": np.array([f"level {j}" for j in rng.integers(0, 60, 5_000)]) for i in range(50)}
     reference = Profile.of(wide)
     bodies = reference.dump(), Profile.of(wide, like=reference).dump()
-    baseline = Profile.of(mixed(50_000, 0))
+    baseline = Profile.of(mixed(REFERENCE_ROWS, 0))
     shards = [Profile.of(mixed(200, seed), like=baseline).dump() for seed in range(1000)]
-    before, now = (Profile.load(body) for body in bodies)
+
+    def compared() -> Any:
+        before, now = (Profile.load(body) for body in bodies)
+        return detect_drift(before, now)
+
+    compared()
     result = _table("Stored profiles", ["", ""])
     result.add_row("bytes per column, 200 columns", f"{len(bodies[0]) / 200:,.0f}")
-    result.add_row(
-        "comparing two of 200 columns, ms", f"{seconds(lambda: detect_drift(before, now), 5) * 1000:.0f}"
-    )
-    result.add_row(
-        "loading both first, ms more", f"{seconds(lambda: [Profile.load(b) for b in bodies], 5) * 1000:.0f}"
-    )
+    result.add_row("loading and comparing two of 200 columns, ms", f"{seconds(compared, 15) * 1000:.0f}")
     merged = seconds(lambda: Profile.merge_all(map(Profile.load, shards)), 1)
     result.add_row("loading and merging 1,000 shards of 20 columns, s", f"{merged:.2f}")
     return result
@@ -179,7 +201,7 @@ def large(folder: Path) -> Table:
         while file.tell() < 2_000_000_000:
             pa_csv.write_csv(block, file, pa_csv.WriteOptions(include_header=False))
     del block
-    baseline = Profile.of(mixed(50_000, 0))
+    baseline = Profile.of(mixed(REFERENCE_ROWS, 0))
     started = time.perf_counter()
     extra = peak_megabytes(lambda: validate_files([(path, path.name)], model(), like=baseline))
     result = _table("A large file", ["GB", "seconds", "extra MB", "resident MB"])
@@ -223,7 +245,24 @@ def _table(title: str, headings: list[str]) -> Table:
     return result
 
 
-if __name__ == "__main__":
+def markdown(table: Table) -> str:
+    """The table for docs/speed.md."""
+    rows = zip(*(column.cells for column in table.columns), strict=True)
+    heads = [str(column.header) for column in table.columns]
+    marks = ["---:" if column.justify == "right" else "---" for column in table.columns]
+    lines = [heads, marks, *([str(cell) for cell in row] for row in rows)]
+    return f"{table.title}\n\n" + "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def main() -> None:
+    """`--large` adds a file of 2 GB, `--docs FILE` appends the tables to a file."""
     console = Console()
-    for shown in tables(with_large="--large" in sys.argv):
-        console.print(shown)
+    for table in tables(with_large="--large" in sys.argv):
+        console.print(table)
+        if "--docs" in sys.argv:
+            with Path(sys.argv[sys.argv.index("--docs") + 1]).open("a", encoding="utf-8") as file:
+                file.write("\n" + markdown(table))
+
+
+if __name__ == "__main__":
+    main()

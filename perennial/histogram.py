@@ -89,11 +89,17 @@ def spread_evenly(counts: Counts, edges: Floats, low: float, high: float, grid: 
 
     `low` and `high` are the smallest and largest value counted: the ends of the open bins.
     """
-    total = counts.sum()
+    cumulated = np.empty(counts.size + 1)
+    cumulated[0] = 0.0
+    np.cumsum(counts, out=cumulated[1:])
+    total = cumulated[-1]
     if total == 0:
         return np.zeros(grid.size - 1)
+    first, last = float(edges[0]), float(edges[-1])
     width = (max(high, float(grid[-1])) - min(low, float(grid[0]))) or 1.0
-    start = min(low, float(edges[0])) - width / 1000
-    points = np.concatenate(([start], edges, [max(high, float(edges[-1]) + width / 1000)]))
-    shares = np.concatenate(([0.0], np.cumsum(counts) / total))
-    return np.diff(np.interp(grid, points, shares))
+    points = np.empty(edges.size + 2)
+    points[0] = min(low, first) - width / 1000
+    points[1:-1] = edges
+    points[-1] = max(high, last + width / 1000)
+    reached = np.interp(grid, points, cumulated)
+    return np.asarray((reached[1:] - reached[:-1]) / total)

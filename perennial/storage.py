@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
+from base64 import b64encode
+from binascii import a2b_base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,11 +14,13 @@ from numpy.typing import NDArray
 from perennial.column_profiles import CategoryColumn, ColumnProfile, NumberColumn, with_arrays
 from perennial.errors import ProfileMismatch
 from perennial.products import Products
-from perennial.sketch import Distinct
+from perennial.sketch import NO_STRINGS, Distinct
 
 FORMAT = 2
 
 Stored = tuple[int, dict[str, ColumnProfile], tuple[tuple[str, str], ...], Products | None]
+_DTYPES = {kind: np.dtype(f"<{kind}") for kind in ("f8", "u1", "u2", "u4", "u8")}
+_NO_HASHES = "u8:"
 _PLAIN = ("kind", "count", "nulls", "infinite", "zeros", "low", "high", "mean", "m2", "m3", "m4")
 
 
@@ -56,7 +59,8 @@ def load_profile(body: bytes) -> Stored:
 
 def _dump_column(column: ColumnProfile) -> dict[str, Any]:
     counts = _pack(column.count_array)
-    distinct = _pack(np.array(column.distinct.smallest, np.uint64))
+    hashes = column.distinct.smallest
+    distinct = _pack(np.array(hashes, np.uint64)) if hashes else _NO_HASHES
     if isinstance(column, NumberColumn):
         plain = {name: getattr(column, name) for name in _PLAIN}
         characters = list(column.characters)
@@ -81,7 +85,8 @@ def _dump_column(column: ColumnProfile) -> dict[str, Any]:
 
 def _load_column(stored: dict[str, Any]) -> ColumnProfile:
     counts = _unpack(stored.pop("counts")).astype(np.int64)
-    distinct = Distinct(tuple(_unpack(stored.pop("distinct")).tolist()))
+    hashes = stored.pop("distinct")
+    distinct = NO_STRINGS if hashes == _NO_HASHES else Distinct(tuple(_unpack(hashes).tolist()))
     if "edges" in stored:
         edges = _unpack(stored.pop("edges"))
         stored["characters"] = tuple(stored["characters"])
@@ -134,6 +139,7 @@ def _pack(values: NDArray[Any]) -> str:
 
 def _unpack(text: str) -> NDArray[Any]:
     kind, _, body = text.partition(":")
-    if kind not in {"f8", "u1", "u2", "u4", "u8"}:
+    dtype = _DTYPES.get(kind)
+    if dtype is None:
         raise ValueError(f"numbers of the unknown type {kind[:8]!r}")
-    return np.frombuffer(b64decode(body, validate=True), f"<{kind}")
+    return np.frombuffer(a2b_base64(body, strict_mode=True), dtype)

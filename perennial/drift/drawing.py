@@ -8,6 +8,7 @@ from perennial.histogram import spread_evenly
 from perennial.profile import CategoryColumn, ColumnProfile, NumberColumn
 
 MAX_BARS = 24
+_STEPS = np.arange(MAX_BARS + 1.0)
 
 
 def bars(reference: ColumnProfile, current: ColumnProfile) -> dict[str, Any]:
@@ -31,7 +32,8 @@ def _number_bars(reference: NumberColumn, current: NumberColumn) -> dict[str, An
     low, high = min(ends), max(ends)
     apart = high - low > 1e-12 * max(abs(low), abs(high), 1e-280)
     margin = (high - low) / (2 * MAX_BARS) if apart else max(abs(low), 1.0) / 100
-    grid = np.linspace(low - margin, high + margin, MAX_BARS + 1)
+    step = (high - low + 2 * margin) / MAX_BARS
+    grid = (low - margin) + step * _STEPS
     edges = reference.edge_array
 
     def shares(column: NumberColumn) -> list[float]:
