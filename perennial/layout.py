@@ -61,7 +61,7 @@ def version_key(model: str, version: int, name: str) -> str:
 
 MANIFEST, VALIDATION = "manifest.json", "validation.json"
 PROFILE, SAMPLE = "profile.json", "sample.csv.gz"
-REPORT = "report.html"
+REPORT, DETECTORS = "report.html", "detectors.json.gz"
 DRIFT, DECISION, EVALUATION, JOB = "drift.json", "decision.json", "evaluation.json", "job.json"
 MODEL, BASELINE, REFERENCE, HOLDOUT, LINEAGE = (
     "model.joblib",

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 
 from perennial.config import Action, Column, ModelConfig
 from perennial.dataset.casting import BadValues
@@ -52,14 +54,17 @@ def problems(found: Found, config: ModelConfig, now: datetime | None) -> Iterato
             yield Problem("freshness", name, found.counts.rows, words)
 
 
-def warnings(found: Found, config: ModelConfig, now: datetime | None) -> Iterator[str]:
-    """What was noticed but is no reason to refuse."""
+def warnings(
+    found: Found, config: ModelConfig, now: datetime | None, refused: Collection[Problem] = ()
+) -> Iterator[str]:
+    """What was noticed but is no reason to refuse; what is `refused` need not be said twice."""
     counts = found.counts
-    for name in found.undeclared:
-        yield f"column {name} is not in the model file: it was left out"
+    yield from _undeclared(found.undeclared)
     for name, rules in counts.wrong.items():
         column = config.columns[name]
         for rule, bad in rules.items():
+            if any(problem.column == name and rule in problem.rule.split("+") for problem in refused):
+                continue
             words = _wrong_words(rule, bad, counts.rows, column)
             yield f"column {name}: {words}; {_fate(rule, _action(column, config))}"
     for name, column in config.columns.items():
@@ -67,15 +72,22 @@ def warnings(found: Found, config: ModelConfig, now: datetime | None) -> Iterato
         action = _action(column, config)
         if nulls and not column.nullable and action != "reject":
             yield f"column {name}: {_of(nulls, counts.rows)} missing; {_fate('nulls', action)}"
-    if counts.repeated:
-        fate = "stay" if config.validation.repeated == "warn" else "were left out"
-        yield f"{counts.repeated} rows repeat the key of an earlier row: they {fate}"
-    if counts.keys_beyond:
-        yield "there are more keys than can be compared: repeated ones among the last rows may be left"
+    yield from _repeated_rows(found, config)
     if counts.nulls.get(config.label) == counts.rows:
         yield f"no row has a value of the label {config.label}"
     if now is not None and config.validation.stale == "warn":
         yield from (words for _, words in _stale(found, config, now))
+
+
+def _repeated_rows(found: Found, config: ModelConfig) -> Iterator[str]:
+    counts = found.counts
+    if counts.repeated:
+        fate = "stay" if config.validation.repeated == "warn" else "were left out"
+        yield f"{counts.repeated} rows repeat the key of an earlier row: they {fate}"
+    if repeated := counts.duplicates.repeated:
+        yield _duplicates(counts, repeated)
+    if counts.keys_beyond:
+        yield "there are more keys than can be compared: repeated ones among the last rows may be left"
 
 
 def _row_problems(found: Found, config: ModelConfig) -> Iterator[Problem]:
@@ -110,13 +122,39 @@ def _row_problems(found: Found, config: ModelConfig) -> Iterator[Problem]:
         )
 
 
+def _instead(name: str, found: Found, config: ModelConfig) -> str:
+    """What came where a column was expected; the nearest name, and what its absence may come from."""
+    what = "the label's column" if name == config.label else "it"
+    names = {_plainly(each): each for each in found.undeclared}
+    near = get_close_matches(_plainly(name), names, n=1)
+    words = f"{what} was expected, found {_some([*found.present, *found.undeclared])}"
+    if near:
+        return f"{words}; {names[near[0]]!r} is near, but names count to the letter"
+    return words if found.present else f"{words}; is the first line of the file its header?"
+
+
+def _plainly(name: str) -> str:
+    return name.strip().lower()
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def _undeclared(names: Sequence[str]) -> Iterator[str]:
+    if len(names) == 1:
+        yield f"column {names[0]} is not in the model file: it was left out"
+    elif names:
+        yield f"{len(names)} columns are not in the model file, they were left out: {_some(names)}"
+
+
 def _column_problems(name: str, found: Found, config: ModelConfig) -> Iterator[Problem]:
     column, rules, counts = config.columns[name], config.validation, found.counts
     rows = counts.rows
     if name not in found.present:
-        what = "the label's column" if name == config.label else "it"
-        came = ", ".join(found.present) or "none of the declared columns"
-        yield Problem("missing", name, rows, f"column {name} is missing: {what} was expected, found {came}")
+        words = f"MissingColumn: column {name} is missing: {_instead(name, found, config)}"
+        yield Problem("missing", name, rows, words)
         return
     refusing = _action(column, config) == "reject"
     wrong = counts.wrong.get(name, {}) if refusing else {}
@@ -132,6 +170,15 @@ def _column_problems(name: str, found: Found, config: ModelConfig) -> Iterator[P
     elif nulls > rules.max_null_share * rows and name != config.label and refusing:
         limit = f"at most {_percent(rules.max_null_share)} may be"
         yield Problem("nulls", name, nulls, f"column {name}: {_of(nulls, rows)} missing; {limit}")
+
+
+def _duplicates(counts: Counts, repeated: int) -> str:
+    advice = "without a key nothing tells whether that is meant"
+    if counts.duplicates.sampled:
+        share = repeated / counts.duplicates.compared
+        return f"about {share:.2g} of all rows are the same as an earlier one in every column: {advice}"
+    some = f"{repeated} of {counts.duplicates.compared} rows {'is' if repeated == 1 else 'are'}"
+    return f"{some} the same as an earlier one in every column: {advice}"
 
 
 def _stale(found: Found, config: ModelConfig, now: datetime) -> Iterable[tuple[str, str]]:
@@ -161,7 +208,9 @@ def _fate(rule: str, action: Action) -> str:
 def _wrong_words(rule: str, bad: BadValues, rows: int, column: Column) -> str:
     of = _of(bad.rows, rows)
     if rule == "type":
-        return f"{of} not {_NOUNS[column.type][bad.rows != 1]} (first: {bad.first})"
+        comma = column.type == "number" and re.fullmatch(r"'-?\d+,\d+'", bad.first)
+        hint = "; a decimal point was expected" if comma else ""
+        return f"{of} not {_NOUNS[column.type][bad.rows != 1]} (first: {bad.first}{hint})"
     if rule == "range":
         low = "any" if column.min is None else f"{column.min:g}"
         high = "any" if column.max is None else f"{column.max:g}"

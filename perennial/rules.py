@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from perennial.config import Action, Column, ModelConfig
 from perennial.dataset.casting import BadValues, arrow_type, cast_column, shown
+from perennial.duplicates import Duplicates
 from perennial.seen import Seen
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Counts:
     `rows` were read, `kept` are left, `labelled` of these have a label; `repeated` rows had the key of an
     earlier one, `dropped` rows were left out for another rule. `absent`: in how many rows a column was not
     there at all. `newest` by date-time column. `keys_beyond`: there were too many keys to compare them all.
+    `duplicates` says how many rows are the same in every column, where the model has no key.
     """
 
     rows: int = 0
@@ -43,14 +45,18 @@ class Counts:
     absent: dict[str, int] = field(default_factory=dict)
     newest: dict[str, datetime] = field(default_factory=dict)
     keys_beyond: bool = False
+    duplicates: Duplicates = field(default_factory=Duplicates)
 
 
 class Check:
     """Holds the rules against the parts of a batch in turn."""
 
-    def __init__(self, config: ModelConfig, *, keep_levels: bool = False) -> None:
+    def __init__(
+        self, config: ModelConfig, *, keep_levels: bool = False, count_duplicates: bool = False
+    ) -> None:
         self._config = config
         self._keep_levels = keep_levels
+        self._count_duplicates = count_duplicates and not config.key
         self._keys = Seen()
         self._unique = {name: Seen() for name, column in config.columns.items() if column.unique}
         self.counts = Counts()
@@ -80,6 +86,8 @@ class Check:
         clean = pa.table(columns)
         if drop.any():
             clean = clean.filter(_arrow(~drop))
+        if self._count_duplicates:
+            counts.duplicates.add(clean)
         counts.kept += clean.num_rows
         counts.labelled += clean.num_rows - clean.column(self._config.label).null_count
         return clean

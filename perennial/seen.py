@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 MOST = 50_000_000
 _RUNS = 8
-_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Seen:
@@ -82,11 +82,11 @@ def _hashes(columns: list[pa.ChunkedArray]) -> tuple[Hashes, NDArray[np.bool_]]:
     for column in columns:
         complete &= column.is_valid().to_numpy()
         with np.errstate(over="ignore"):
-            hashes = mixed(hashes * _MULTIPLIER + _of_column(column))
+            hashes = mixed(hashes * MULTIPLIER + hashes_of(column))
     return hashes, complete
 
 
-def _of_column(column: pa.ChunkedArray) -> Hashes:
+def hashes_of(column: pa.ChunkedArray) -> Hashes:
     """Hashes of the values; what a null has does not matter."""
     import pyarrow as pa
 

@@ -92,7 +92,7 @@ def validate(table: pa.Table, config: ModelConfig, now: datetime | None = None) 
     `min_rows` or above `max_rows`, keys repeated in more than `max_bad_share` of the rows, too few labels, a
     newest date-time older than `max_age` before `now`; all of that as the rules' actions say.
     """
-    check = Check(config)
+    check = Check(config, count_duplicates=True)
     cleaned = check.add(table)
     present = tuple(name for name in config.columns if name in table.column_names)
     undeclared = tuple(name for name in table.column_names if name not in config.columns)
@@ -141,7 +141,7 @@ class _Reading:
 
     def __init__(self, config: ModelConfig, like: Profile | None, sample_rows: int) -> None:
         self._config, self._like = config, like
-        self._check = Check(config, keep_levels=True)
+        self._check = Check(config, keep_levels=True, count_duplicates=True)
         self._sample = Reservoir(sample_rows, config.seed)
         known = like.columns if like else ()
         self._unprofiled = [name for name in config.key if name not in known]  # new in every batch
@@ -224,7 +224,7 @@ def _verdict(found: Found, config: ModelConfig, now: datetime | None) -> Validat
         rows=counts.kept,
         labelled_rows=counts.labelled if config.label in found.present else 0,
         problems=reasons,
-        warnings=tuple(warnings(found, config, now)),
+        warnings=tuple(warnings(found, config, now, reasons)),
         bad={name: sum(bad.rows for bad in rules.values()) for name, rules in counts.wrong.items()},
     )
 

@@ -111,7 +111,7 @@ class Services:
     @cached_property
     def detectors(self) -> Detectors:
         """What drift detectors carry from run to run."""
-        return Detectors(self.table)
+        return Detectors(self.table, self.artifacts)
 
     @cached_property
     def claims(self) -> Claims:

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 Parts = CsvParts | JsonParts | ParquetParts
 
 _NO_BOUND = 1 << 60
+_GZIP = b"\x1f\x8b"
+_STARTS = {_GZIP: "gzip", b"PAR1": "Parquet", b"PK\x03\x04": "a zip archive or an Excel workbook"}
+_STARTS |= {b"\x28\xb5\x2f\xfd": "zstd"}
 
 
 def read_table(path: Path, name: str, form: FileFormat | None = None) -> pa.Table:
@@ -132,7 +135,7 @@ def _checked(parts: Parts, source: Source, name: str) -> Iterator[pa.Table]:
     if source.path.stat().st_size == 0:
         raise EmptyObject(f"{name} holds no bytes: expected {source.kind} with at least one row")
     rows = 0
-    with _named(name, source.kind, parts):
+    with _named(name, source, parts):
         for table in parts:
             rows += table.num_rows
             yield table
@@ -140,22 +143,30 @@ def _checked(parts: Parts, source: Source, name: str) -> Iterator[pa.Table]:
     if twice:
         raise UnreadableFile(f"{name} has the column {twice[0]!r} more than once: expected names that differ")
     if rows == 0:
-        raise EmptyObject(f"{name} has a header but no rows: expected at least one row")
+        held = "a header but no rows" if source.kind == "CSV" else "no rows"
+        raise EmptyObject(f"{name} has {held}: expected at least one row")
 
 
 @contextmanager
-def _named(name: str, kind: str, parts: Parts) -> Iterator[None]:
+def _named(name: str, source: Source, parts: Parts) -> Iterator[None]:
     """Turn what the parsers raise into UnreadableFile with the file's name."""
     import pyarrow as pa
 
+    kind = source.kind
     try:
         yield
     except InvalidData as error:
+        if isinstance(error, UnreadableFile):
+            _refuse_other_kind(name, source, error)
         raise type(error)(f"{name}: {error}") from error
     except UnicodeDecodeError as error:
+        _refuse_other_kind(name, source, error)
         raise UnreadableFile(_not_utf8(name, kind, error.reason)) from error
     except (pa.ArrowException, OSError, csv.Error, ValueError, EOFError) as error:
+        _refuse_other_kind(name, source, error)
         reason = (str(error).splitlines() or [type(error).__name__])[0][:300]
+        if "Truncated" in reason:
+            reason = f"the {source.compression} stream ends too early; was the upload broken off?"
         if "invalid UTF8" in reason:
             raise UnreadableFile(_not_utf8(name, kind, reason)) from error
         if isinstance(parts, CsvParts):
@@ -163,10 +174,22 @@ def _named(name: str, kind: str, parts: Parts) -> Iterator[None]:
         raise UnreadableFile(f"{name} cannot be read as {kind}: {reason}") from error
 
 
+def _refuse_other_kind(name: str, source: Source, error: Exception) -> None:
+    """Say so where the first bytes are those of another kind of file than the name promises."""
+    with source.path.open("rb") as file:
+        first = file.read(4)
+    promised = source.compression or source.kind
+    if source.compression == "gzip" and not first.startswith(_GZIP):
+        raise UnreadableFile(f"{name} is not {source.kind} compressed by gzip, as its name says") from error
+    found = next((kind for start, kind in _STARTS.items() if first.startswith(start)), promised)
+    if found != promised:
+        raise UnreadableFile(f"{name} is {found} by its first bytes, and {promised} by its name") from error
+
+
 def _not_utf8(name: str, kind: str, reason: str) -> str:
     return (
         f"{name} is not UTF-8 text: expected {kind} ({reason}); "
-        "another encoding can be declared in the model file (format.encoding)"
+        "another encoding, such as latin-1, can be declared in the model file (format.encoding)"
     )
 
 

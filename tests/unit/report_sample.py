@@ -276,3 +276,52 @@ def story() -> StoryView:
             event(118, "failed", None, 9),
         ),
     )
+
+
+def drift_document() -> dict[str, Any]:
+    """A run's drift.json, as far as the page reads it."""
+
+    def column(name: str, effect: float, weight: float, **changes: Any) -> dict[str, Any]:
+        bars = {"levels": ["a", "b"], "reference": [0.5, 0.5], "current": [0.1, 0.9]}
+        given = {
+            "name": name, "kind": "category", "role": "feature", "drifted": True, "significant": True,
+            "material": True, "p_value": 1e-6, "adjusted_p_value": 1e-5, "effect": effect, "weight": weight,
+            "statistics": {"psi_corrected": 0.3}, "reasons": ["moved", "and more"], "histogram": bars,
+        }  # fmt: skip
+        return given | changes
+
+    def test(name: str, reason: str, **changes: Any) -> dict[str, Any]:
+        given = {"name": name, "reason": reason, "p_value": 0.5, "adjusted_p_value": 1.0, "effect": 0.0}
+        return given | {"significant": False, "material": False} | changes
+
+    primary = {
+        "metric": "accuracy", "reference": 0.933, "reference_interval": [0.84, 1.0], "current": 0.885,
+        "current_interval": [0.845, 0.92], "reference_rows": 45, "current_rows": 200,
+    }  # fmt: skip
+    estimate = {
+        "metric": "accuracy", "value": 0.84, "interval": [0.57, 0.94], "reference": 0.933, "rows": 200,
+        "reference_rows": 45, "known": False, "words": "accuracy is not known: rows are unlike the holdout",
+    }  # fmt: skip
+    answers = column("score", 1, 1)
+    change = {"kind": "sudden", "at": 300, "began": 210, "ended": 400, "before": 0.066, "after": 0.21}
+    importance = {"ndcg": 0.8, "p_value": 0.001, "changed": True, "risen": "hue", "fallen": None, "rows": 200}
+    leans = {"mean": {"hue": 0.2, "petal_length": 0.3}, "error": {}, "rows": 45}
+    return {
+        "drifted": True, "kinds": ["data"], "summary": "2 of 2 features drifted", "metric": "accuracy",
+        "reasons": ["petal_length: moved", "hue: moved"], "reference_rows": 105, "current_rows": 200,
+        "tests": 18, "alpha": 0.01, "lifetime_alpha": 0.02, "performance": {"p_value": 0.2},
+        "performance_drifted": False,
+        "columns": {"hue": column("hue", 0.9, 0.2), "petal_length": column("petal_length", 0.5, 1.5)},
+        "tables": [test("correlations", "correlation of a and b moved", significant=True)],
+        "schema": {"added": ["extra"], "removed": [], "retyped": [], "reordered": False,
+                   "renamed": [["hue", "colour"]]},
+        "accumulated": {"significant": True, "material": True, "drifted": True, "p_value": 1e-11,
+                        "effect": 1.1, "columns": ["hue"], "batches": 4, "reason": "hue drifted slowly"},
+        "concept": {
+            "primary": primary, "estimated": {"accuracy": estimate},
+            "changes": [change | {"seconded": True, "like": None}],
+            "prediction": {"drifted": True, "summary": "score drifted", "columns": {"score": answers}},
+            "importance": importance,
+            "importances": {"reference": leans, "current": {"mean": {"hue": 0.3, "petal_length": 0.1}}},
+        },
+    }  # fmt: skip

@@ -152,7 +152,7 @@ MALFORMED = [
     ("latin.csv", "a,b\n\u00e9,1\n".encode("latin-1"), UnreadableFile, "UTF-8"),
     ("latin-header.csv", "\u00e9,b\n1,1\n".encode("latin-1"), UnreadableFile, "UTF-8"),
     ("really.parquet.csv", parquet(ROWS), UnreadableFile, "CSV"),
-    ("zip.csv", b"PK\x03\x04\x00\x00\nabc\n", UnreadableFile, "binary"),
+    ("zip.csv", b"PK\x03\x04\x00\x00\nabc\n", UnreadableFile, "zip archive"),
     ("really-csv.parquet", CSV, UnreadableFile, "Parquet"),
     ("cut.parquet", parquet(ROWS)[:-20], UnreadableFile, "Parquet"),
     ("lie.csv.gz", CSV, UnreadableFile, "CSV"),

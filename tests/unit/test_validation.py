@@ -115,8 +115,8 @@ def test_a_sound_batch_passes() -> None:
             "missing",
             120,
             (
-                "column species is missing: the label's column was expected, found flower_id, sepal_length, "
-                "sepal_width, petal_length, petal_width"
+                "MissingColumn: column species is missing: the label's column was expected, found flower_id, "
+                "sepal_length, sepal_width, petal_length, petal_width"
             ),
         ),
         (
@@ -124,8 +124,8 @@ def test_a_sound_batch_passes() -> None:
             "missing",
             120,
             (
-                "column petal_width is missing: it was expected, found flower_id, sepal_length, sepal_width, "
-                "petal_length, species"
+                "MissingColumn: column petal_width is missing: it was expected, found flower_id, "
+                "sepal_length, sepal_width, petal_length, species"
             ),
         ),
     ],

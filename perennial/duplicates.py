@@ -1,0 +1,95 @@
+"""How many rows repeat an earlier one in every column, in bounded memory.
+
+Rows are hashed to 64 bits. Where there are too many to keep, some are chosen by a hash of their own values,
+so that a row and its repetition are always both in or both out: the share among the chosen is that of all.
+Source: P. Gibbons, Distinct sampling for highly-accurate answers to distinct values queries, VLDB (2001).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from perennial.seen import MULTIPLIER, hashes_of
+from perennial.sketch import Hashes, mixed
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST = 30_000
+_LOOKED_AT = 2_000
+_TELLING = 0.9  # of the first values differ: such a column alone chooses the rows
+_FINEST = 40
+_MISSING = np.uint64(0xD1B54A32D192ED03)
+
+
+class Duplicates:
+    """Rows of all tables so far; `compared` are those whose repetitions are known, at most `most` of them."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most, self._halvings = most, 0
+        self._by: list[str] = []
+        self._kept: list[tuple[Hashes, Hashes]] = []  # what chooses a row, and the row
+        self._size = 0
+
+    def add(self, table: pa.Table) -> None:
+        """Rows that follow, with the same columns."""
+        import pyarrow as pa
+
+        if not table.num_rows or not table.num_columns:
+            return
+        if not self._by:
+            self._by = _telling(table)
+        choosing = _row_hashes(table, self._by)
+        while self._size + np.count_nonzero(self._chosen(choosing)) > self._most and self._halvings < _FINEST:
+            self._halvings += 1
+            self._kept = [(by[keep], row[keep]) for by, row in self._kept if (keep := self._chosen(by)).any()]
+            self._size = sum(by.size for by, _ in self._kept)
+        chosen = self._chosen(choosing)
+        rows = table if chosen.all() else table.filter(pa.array(chosen))
+        rest = [name for name in table.column_names if name not in self._by]
+        self._kept.append((choosing[chosen], _row_hashes(rows, rest, choosing[chosen])))
+        self._size += rows.num_rows
+
+    @property
+    def sampled(self) -> bool:
+        """Whether only some of the rows were compared."""
+        return self._halvings > 0
+
+    @property
+    def compared(self) -> int:
+        """How many rows were compared."""
+        return self._size
+
+    @property
+    def repeated(self) -> int:
+        """How many of those repeat an earlier one."""
+        if not self._kept:
+            return 0
+        return self._size - int(np.unique(np.concatenate([row for _, row in self._kept])).size)
+
+    def _chosen(self, by: Hashes) -> NDArray[np.bool_]:
+        return np.asarray(by & np.uint64((1 << self._halvings) - 1) == 0)
+
+
+def _telling(table: pa.Table) -> list[str]:
+    """The column whose first values differ most, and the next one where that is not enough."""
+    first = table.slice(0, _LOOKED_AT)
+    distinct = {name: np.unique(_row_hashes(first, [name])).size for name in table.column_names}
+    best = sorted(table.column_names, key=lambda name: -distinct[name])
+    return best[: 1 if distinct[best[0]] >= _TELLING * first.num_rows else 2]
+
+
+def _row_hashes(table: pa.Table, names: list[str], start: Hashes | None = None) -> Hashes:
+    """One hash for each row over these columns, of shape (rows,); a missing value is a value like others."""
+    hashes = np.zeros(table.num_rows, np.uint64) if start is None else start
+    for name in names:
+        column = table.column(name)
+        own = hashes_of(column)
+        if column.null_count:
+            own = np.where(column.is_valid().to_numpy(), own, _MISSING)
+        with np.errstate(over="ignore"):
+            hashes = mixed(hashes * MULTIPLIER + own)
+    return hashes
