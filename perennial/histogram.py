@@ -36,9 +36,8 @@ def equi_depth_edges(values: Floats, most: int = MAX_EDGES) -> Floats:
 
 def grid_step(span: float) -> float:
     """The power of two of which a span holds 1,024 to 2,048."""
-    if not 0 < span < np.inf:
-        return 0.0
-    return float(2.0 ** np.ceil(np.log2(span / _MOST_STEPS)))
+    step = span / _MOST_STEPS  # 0 for the smallest of subnormal numbers
+    return float(2.0 ** np.ceil(np.log2(step))) if 0 < step < np.inf else 0.0
 
 
 def _on_grid(edges: Floats) -> Floats:
