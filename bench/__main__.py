@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from bench import drift_speed, functions, story
+from bench import assembly, drift_speed, functions, story
 
 
 def main() -> None:
@@ -10,6 +10,8 @@ def main() -> None:
     console = Console()
     console.print(functions.table())
     for table in drift_speed.tables():
+        console.print(table)
+    for table in assembly.tables():
         console.print(table)
     console.print(story.table())
 
