@@ -294,7 +294,7 @@ def test_the_dashboard_is_json_and_shows_every_outcome() -> None:
     places = [(w["x"], w["y"]) for w in widgets]
     assert len(set(places)) == len(places)
     titles = {w["properties"]["title"] for w in widgets}
-    assert {"Runs by outcome", "Drift score", "Rows per batch", "Seconds of training"} <= titles
+    assert {"Runs by outcome", "Drift score", "Training: seconds (left), dollars a day (right)"} <= titles
     for metric in ("Skipped", "Quarantined", "Promoted", "Rejected", "RolledBack", "Failed"):
         assert f'MetricName="Runs{metric}"' in body.replace("\\", "")
 
