@@ -1,10 +1,10 @@
 """One training, from accepted data to a registered version."""
 
 import json
+import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
 
 import pandas as pd
 from aws_lambda_powertools import Logger
@@ -15,7 +15,7 @@ from perennial.artifacts import digest, dump
 from perennial.assembly import Assembled
 from perennial.aws.accepted import assemble_pinned, pin_accepted
 from perennial.aws.objects import Bucket
-from perennial.aws.reproduction import parent_pipeline
+from perennial.aws.way import Way, find_way
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, model_text, parse_model
 from perennial.contracts import Artifact, Manifest, TrainingJob, TrainingManifest, TrainingResult
@@ -30,6 +30,7 @@ from perennial.profile import Profile
 from perennial.reproduction import libraries
 from perennial.selection import Selected, select
 from perennial.training import Progress, Trained, check_labelled, fit, score, silent
+from perennial.training.chosen import chosen
 
 REFERENCE_ROWS = 5_000
 
@@ -59,23 +60,19 @@ def work(
     logger.info("data loaded", extra={"rows": len(assembled), "objects": len(assembled.objects)})
     fitting = time.perf_counter()
     check_labelled(assembled, config)
-    selected = select(assembled, job.strategy, config, config.seed)
+    way = find_way(services, config, job.strategy, job.champion)
+    config = way.config
+    selected = select(assembled, way.strategy, config, config.seed)
     logger.info("rows selected", extra={"strategy": selected.applied.name, "reason": selected.applied.reason})
     checkpoints = StoredCheckpoints(
         services.artifacts, job.run, _mark(job, config, assembled, selected), interrupted
     )
-    trained = _trained(
-        selected,
-        config,
-        parent_pipeline(services, job.model, job.champion, selected.applied),
-        checkpoints,
-        progress,
-    )
+    trained = _trained(selected, way, checkpoints, progress)
     logger.info(
         "trained", extra={"seconds": round(time.perf_counter() - fitting, 3), "metrics": trained.metrics}
     )
     progress("store", 0.0)
-    record = _store(job, config, text, assembled, selected, trained, services.artifacts)
+    record = _store(job, way, text, assembled, selected, trained, services.artifacts)
     services.registry.register(record, attempt=job.attempt)
     checkpoints.remove()
     logger.info("registered", extra={"version": job.version})
@@ -107,29 +104,25 @@ def _mark(job: TrainingJob, config: ModelConfig, assembled: Assembled, selected:
     return fingerprint(facts)
 
 
-def _trained(
-    selected: Selected,
-    config: ModelConfig,
-    parent: Any,
-    checkpoints: StoredCheckpoints,
-    progress: Progress,
-) -> Trained:
+def _trained(selected: Selected, way: Way, checkpoints: StoredCheckpoints, progress: Progress) -> Trained:
     fitted = fit(
         selected,
-        config,
-        strategy=selected.applied.name,
-        parent=parent,
+        way.config,
+        strategy=way.fit_as(selected.applied),
+        parent=way.parent_for(selected.applied),
         checkpoints=checkpoints,
         progress=progress,
+        cores=os.cpu_count() or 1,
+        clock=time.monotonic,
     )
     progress("score", 0.0)
-    metrics = score(fitted.pipeline, selected.holdout, config)
-    return Trained(fitted.pipeline, selected.known, selected.holdout, metrics)
+    metrics = score(fitted.pipeline, selected.holdout, way.config)
+    return Trained(fitted.pipeline, selected.known, selected.holdout, metrics, fitted)
 
 
 def _store(
     job: TrainingJob,
-    config: ModelConfig,
+    way: Way,
     text: str,
     assembled: Assembled,
     selected: Selected,
@@ -141,6 +134,7 @@ def _store(
     def put(name: str, body: bytes) -> Artifact:
         return bucket.put_artifact(layout.version_key(job.model, job.version, name), body, digest(body))
 
+    config, table = way.config, trained.fitted.search
     held_out = trained.holdout
     answers = ask(trained.pipeline, held_out, config) if len(held_out) else None
     importances = measure_importances(config, trained.pipeline, Rows(held_out, answers)) if answers else None
@@ -164,7 +158,11 @@ def _store(
         run=job.run,
         parent=job.champion,
         created_at=datetime.now(UTC),
-        estimator=config.estimator.name,
+        estimator=trained.fitted.estimator,
+        params=trained.fitted.params,
+        notes=trained.fitted.notes,
+        chosen=chosen(config, table.winner) if table else way.chosen,
+        search=put(layout.SEARCH, json.dumps(table.to_dict()).encode()) if table else None,
         code_version=job.code_version,
         seed=job.seed,
         rows_trained=len(selected.frame),

@@ -71,4 +71,4 @@ MODEL, BASELINE, REFERENCE, HOLDOUT, LINEAGE = (
     "lineage.json",
 )
 MODEL_FILE = "model.yaml"
-PREDICTIONS, IMPORTANCES = "predictions.csv.gz", "importances.json"
+PREDICTIONS, IMPORTANCES, SEARCH = "predictions.csv.gz", "importances.json", "search.json"

@@ -1,11 +1,21 @@
 """What is known of a version: where it came from, what it scored, what became of it."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import Field
 
 from perennial.contracts import Artifact, Contract, StoredObject, Strategy
+from perennial.estimator_config import Estimator
 
 Status = Literal["candidate", "champion", "archived", "rejected", "rolled_back"]
+
+
+class Chosen(Contract):
+    """An estimator that a search chose; `declared` is a digest of what the model file said then."""
+
+    estimator: Estimator
+    declared: str
 
 
 class VersionRecord(Contract):
@@ -14,7 +24,8 @@ class VersionRecord(Contract):
     `data` are the data objects it was trained on, `metrics` those of its own holdout at training time,
     `predictions` its answers to these rows and `importances` of its features on them (None where none were),
     `strategy` how its rows were chosen and weighed,
-    `manifest` what it can be trained again from.
+    `manifest` what it can be trained again from. `params` of the estimator, as the model file or a search
+    gave them; `chosen` where a search did, its table being `search`. `notes`: what the fit did otherwise.
     """
 
     model: str
@@ -39,6 +50,10 @@ class VersionRecord(Contract):
     importances: Artifact | None = None
     strategy: Strategy | None = None
     manifest: Artifact | None = None
+    params: dict[str, Any] = Field(default={})
+    chosen: Chosen | None = None
+    search: Artifact | None = None
+    notes: tuple[str, ...] = ()
 
 
 class ChampionAlias(Contract):

@@ -2,14 +2,14 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 from perennial.artifacts import digest, dump, load, verified
 from perennial.aws.accepted import assemble_pinned
 from perennial.aws.objects import Bucket
+from perennial.aws.way import find_way
 from perennial.aws.wiring import Services
 from perennial.config import parse_model
-from perennial.contracts import Artifact, PinnedObject, Strategy, TrainingManifest
+from perennial.contracts import Artifact, PinnedObject, TrainingManifest
 from perennial.errors import InvalidRequest
 from perennial.lineage import VersionRecord
 from perennial.reproduction import differences, libraries, surroundings
@@ -60,9 +60,12 @@ def reproduce(services: Services, model: str, version: int) -> Reproduction:
         [PinnedObject(stored=item.stored, recent=item.recent) for item in manifest.objects],
         config,
     )
-    selected = select(assembled, manifest.strategy, config, config.seed)
-    parent = parent_pipeline(services, model, manifest.parent, selected.applied)
-    fitted = fit(selected, config, strategy=selected.applied.name, parent=parent)
+    way = find_way(services, config, manifest.strategy, manifest.parent)
+    selected = select(assembled, way.strategy, way.config, config.seed)
+    fit_as, config = way.fit_as(selected.applied), way.config
+    if fit_as == "search" and record.chosen:  # what was found is fitted again; finding it took time
+        fit_as, config = "full", config.model_copy(update={"estimator": record.chosen.estimator})
+    fitted = fit(selected, config, strategy=fit_as, parent=way.parent_for(selected.applied))
     body = dump(fitted.pipeline)
     if digest(body) == record.artifact.sha256:
         return Reproduction(version, len(selected.frame), True, (), around)
@@ -78,14 +81,6 @@ def read_manifest(bucket: Bucket, record: VersionRecord) -> TrainingManifest:
             f"version {record.version} of {record.model} has no manifest: it cannot be trained again"
         )
     return TrainingManifest.model_validate_json(_stored(bucket, record.manifest))
-
-
-def parent_pipeline(services: Services, model: str, parent: int | None, strategy: Strategy) -> Any:
-    """The fitted pipeline of the version before, where the training goes on from it; else None."""
-    if strategy.name != "incremental" or parent is None:
-        return None
-    artifact = services.registry.version(model, parent).artifact
-    return load(_stored(services.artifacts, artifact), artifact.sha256)
 
 
 def _stored(bucket: Bucket, artifact: Artifact) -> bytes:

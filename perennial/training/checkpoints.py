@@ -1,17 +1,16 @@
 """What a long training tells its surroundings, and what it keeps for the attempt after it."""
 
-from collections.abc import Callable
-from functools import cached_property
 from typing import Any, Protocol
 
 from perennial.artifacts import digest, dump, load
-from perennial.errors import ArtifactCorrupted, SpotInterrupted
+from perennial.errors import SpotInterrupted
 
 
 class Checkpoints(Protocol):
     """Where the steps of one training are kept, so that a repeated attempt goes on where the last one ended.
 
-    They belong to one run: its attempts train on the same rows with the same seed. `save` is atomic: a later
+    They belong to one training: the attempts of a run, which have the same rows, model file and seed; what
+    another left, or what is damaged, is never loaded, for bodies are pickles. `save` is atomic: a later
     `load` gives the whole of the last body, or of the one before. `interrupted` says that this attempt is
     to end soon, by a spot notice for one: whoever trains in steps then saves once more and ends.
     """
@@ -65,41 +64,23 @@ def silent(phase: str, share: float) -> None:
 
 
 class Kept:
-    """Checkpoints of one training in particular, which hold Python objects.
+    """Checkpoints that hold Python objects."""
 
-    A body begins with the training's `fingerprint` and its own digest. One of another training (more rows,
-    another model file, other versions of libraries) or a damaged one is none, and is never unpickled.
-    """
-
-    def __init__(self, checkpoints: Checkpoints, fingerprint: Callable[[], str]) -> None:
-        self._checkpoints, self._describe = checkpoints, fingerprint
-
-    @cached_property
-    def _fingerprint(self) -> bytes:
-        """Of what may take seconds to look through, and is needed only by who trains in steps."""
-        return digest(self._describe().encode()).encode()
+    def __init__(self, checkpoints: Checkpoints) -> None:
+        self._checkpoints = checkpoints
 
     def load(self, name: str) -> Any:
         """What was kept by that name; None where nothing was."""
         body = self._checkpoints.load(name)
-        if body is None or body[:64] != self._fingerprint:
-            return None
-        try:
-            return load(body[128:], body[64:128].decode("ascii", "replace"))
-        except ArtifactCorrupted:
-            return None
+        return None if body is None else load(body, digest(body))
 
     def save(self, name: str, content: Any) -> Any:
         """Keep it in place of what was there. Returns what `load` would: a training that goes on with this
         ends with the same bytes as one that was interrupted and loaded it."""
-        body = dump(content)
-        sha256 = digest(body)
-        self._checkpoints.save(name, self._fingerprint + sha256.encode() + body)
-        return load(body, sha256)
+        self._checkpoints.save(name, body := dump(content))
+        return load(body, digest(body))
 
     def stop_if_interrupted(self, done: str) -> None:
         """Raises SpotInterrupted, saying what was `done` and kept, where this attempt must end."""
         if self._checkpoints.interrupted():
-            raise SpotInterrupted(
-                f"training was interrupted after {done}: the next attempt goes on from there"
-            )
+            raise SpotInterrupted(f"training was interrupted after {done}: the next attempt goes on there")

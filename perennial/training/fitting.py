@@ -3,16 +3,12 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-import joblib
 import numpy as np
 import pandas as pd
-import sklearn
 from sklearn.pipeline import Pipeline
 
-from perennial.artifacts import digest, dump
 from perennial.config import ModelConfig
 from perennial.errors import NoTrainingData, PerennialError, TrainingFailed
 from perennial.metrics import ask, labels_of, scores
@@ -47,6 +43,7 @@ class Trained:
     training: pd.DataFrame
     holdout: pd.DataFrame
     metrics: dict[str, float]
+    fitted: Fitted
 
 
 def fit(
@@ -71,18 +68,16 @@ def fit(
     estimator's own words; SpotInterrupted after the last step's checkpoint.
     """
     _check_enough(rows.frame, config, strategy)
-    keep, scheduler = checkpoints or MemoryCheckpoints(), config.training.dask_scheduler
+    kept, scheduler = Kept(checkpoints or MemoryCheckpoints()), config.training.dask_scheduler
     result: Result | None = None
     with _in_its_own_words(config), ExitStack() as stack:
         if scheduler:
             stack.enter_context(on_cluster(scheduler))
         if strategy == "search":
-            kept = Kept(keep, partial(_fingerprint, rows, config, strategy))
             result = search(rows, config, kept, progress, None if scheduler else cores, clock)
             config = config.model_copy(update={"estimator": result.winner})
         if not scheduler:
             stack.enter_context(on_threads(cores))
-        kept = Kept(keep, partial(_fingerprint, rows, config, strategy, parent))
         if strategy == "incremental":
             pipeline = learn(rows, config, parent, kept, progress)
         else:
@@ -109,8 +104,9 @@ def train(frame: pd.DataFrame, config: ModelConfig) -> Trained:
     """
     rows = split(frame, config)
     check_labelled(rows, config)
-    pipeline = fit(PlainRows(rows.training), config).pipeline
-    return Trained(pipeline, rows.training, rows.holdout, score(pipeline, rows.holdout, config))
+    fitted = fit(PlainRows(rows.training), config)
+    metrics = score(fitted.pipeline, rows.holdout, config)
+    return Trained(fitted.pipeline, rows.training, rows.holdout, metrics, fitted)
 
 
 def _fit_all(rows: Rows, config: ModelConfig, kept: Kept, tell: Progress) -> Pipeline:
@@ -144,17 +140,6 @@ def _notes(pipeline: Pipeline, rows: Rows, config: ModelConfig) -> tuple[str, ..
     if weighted and weight_parameter(last) is None:
         return (f"{type(last).__name__} takes no weights: it was fitted on rows drawn in proportion to them",)
     return ()
-
-
-def _fingerprint(rows: Rows, config: ModelConfig, strategy: str, parent: Any = None) -> str:
-    """All that a training depends on: another one must not go on from its checkpoints."""
-    frame = rows.frame[[*config.features, config.label]]
-    hashed = [pd.util.hash_pandas_object(frame, index=False).to_numpy()]
-    hashed += [part.view(np.uint64) for part in (rows.weights, rows.times) if part is not None]
-    versions = [sklearn.__version__, joblib.__version__, np.__version__]
-    before = "" if parent is None else digest(dump(parent))
-    data = "".join(digest(np.ascontiguousarray(part).tobytes()) for part in hashed)
-    return "\n".join([config.model_dump_json(), strategy, before, data, *versions])
 
 
 def _check_enough(frame: pd.DataFrame, config: ModelConfig, strategy: str) -> None:

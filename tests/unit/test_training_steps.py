@@ -127,21 +127,6 @@ def test_an_ensemble_that_stops_early_is_fitted_at_once() -> None:
     assert not kept.bodies
 
 
-def test_a_checkpoint_of_other_rows_or_a_damaged_one_is_not_used() -> None:
-    forest = config("ensemble.RandomForestClassifier", params={"n_estimators": 6}, steps=3)
-    ending = Ending(1)
-    with pytest.raises(SpotInterrupted):
-        fit(rows(), forest, checkpoints=ending)
-    kept = MemoryCheckpoints()
-    kept.bodies = dict(ending.bodies)
-    other = rows(seed=1)
-    assert dump(fit(other, forest, checkpoints=kept).pipeline) == dump(fit(other, forest).pipeline)
-
-    damaged = MemoryCheckpoints()
-    damaged.bodies = {name: body[:-1] + b"?" for name, body in ending.bodies.items()}
-    assert dump(fit(rows(), forest, checkpoints=damaged).pipeline) == dump(fit(rows(), forest).pipeline)
-
-
 INCREMENTAL = {"block_rows": 20, "epochs": 3, "checkpoint_every": 4}
 
 
