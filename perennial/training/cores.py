@@ -10,6 +10,7 @@ workers would outnumber the cores. Or the work goes to a Dask cluster, by joblib
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 import joblib
 from threadpoolctl import threadpool_limits
@@ -23,6 +24,11 @@ def one_thread_each() -> AbstractContextManager[object]:
     """Within, linear algebra runs on one thread."""
     limits: AbstractContextManager[object] = threadpool_limits(1, user_api="blas")
     return limits
+
+
+def on_workers(cores: int, scheduler: str | None) -> AbstractContextManager[None]:
+    """Within, joblib's work goes to the cluster of the `scheduler`, or to so many threads here."""
+    return on_cluster(scheduler) if scheduler else on_threads(cores)
 
 
 @contextmanager
@@ -39,13 +45,14 @@ def on_cluster(scheduler: str) -> Iterator[None]:
     Raises InvalidModelFile where the cluster cannot be reached or `distributed` is not installed.
     """
     try:
-        from distributed import Client
+        import distributed
     except ImportError as error:
         raise InvalidModelFile(
             "training.dask_scheduler needs the package distributed, the extra `dask` of perennial"
         ) from error
+    connect: Any = distributed.Client  # types are partly there
     try:
-        client = Client(scheduler, timeout=_PATIENCE, set_as_default=False)
+        client = connect(scheduler, timeout=_PATIENCE, set_as_default=False)
     except OSError as error:
         raise InvalidModelFile(f"no Dask scheduler answers at {scheduler}: {error}") from error
     with client, one_thread_each(), joblib.parallel_config(backend="dask", client=client, n_jobs=-1):

@@ -1,7 +1,7 @@
 """From selected rows to a fitted pipeline and what it scores on rows it never saw."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from perennial.errors import NoTrainingData, PerennialError, TrainingFailed
 from perennial.metrics import ask, labels_of, scores
 from perennial.training.calibration import Calibrated
 from perennial.training.checkpoints import Checkpoints, Kept, MemoryCheckpoints, Progress, silent
-from perennial.training.cores import on_cluster, on_threads
+from perennial.training.cores import on_cluster, on_threads, on_workers
 from perennial.training.estimators import build_pipeline
 from perennial.training.growth import grow, size_parameter
 from perennial.training.incremental import learn
@@ -70,18 +70,16 @@ def fit(
     _check_enough(rows.frame, config, strategy)
     kept, scheduler = Kept(checkpoints or MemoryCheckpoints()), config.training.dask_scheduler
     result: Result | None = None
-    with _in_its_own_words(config), ExitStack() as stack:
-        if scheduler:
-            stack.enter_context(on_cluster(scheduler))
+    with _in_its_own_words(config):
         if strategy == "search":
-            result = search(rows, config, kept, progress, None if scheduler else cores, clock)
+            with on_cluster(scheduler) if scheduler else nullcontext():
+                result = search(rows, config, kept, progress, None if scheduler else cores, clock)
             config = config.model_copy(update={"estimator": result.winner})
-        if not scheduler:
-            stack.enter_context(on_threads(cores))
         if strategy == "incremental":
-            pipeline = learn(rows, config, parent, kept, progress)
+            with on_threads(cores):
+                pipeline = learn(rows, config, parent, kept, progress)
         else:
-            pipeline = _fit_all(rows, config, kept, progress)
+            pipeline = _fit_all(rows, config, kept, progress, cores)
     progress("fit", 1.0)
     return Fitted(
         pipeline, config.estimator.name, config.estimator.params, _notes(pipeline, rows, config), result
@@ -109,26 +107,30 @@ def train(frame: pd.DataFrame, config: ModelConfig) -> Trained:
     return Trained(fitted.pipeline, rows.training, rows.holdout, metrics, fitted)
 
 
-def _fit_all(rows: Rows, config: ModelConfig, kept: Kept, tell: Progress) -> Pipeline:
-    """On all rows at once, or an ensemble in steps."""
+def _fit_all(rows: Rows, config: ModelConfig, kept: Kept, tell: Progress, cores: int) -> Pipeline:
+    """On all rows at once, or an ensemble in steps; on the cluster, the estimator only."""
     features, labels = rows.frame[config.features], labels_of(rows.frame, config)
     pipeline = build_pipeline(config)
     name, last = pipeline.steps[-1]
-    weights, extra = row_weights(labels, rows.weights, config), {}
+    weights, times = row_weights(labels, rows.weights, config), {}
     if isinstance(last, Calibrated):
         weights = rows.weights  # classes are weighed within
-        extra = {} if rows.times is None else {f"{name}__times": rows.times}
+        times = {} if rows.times is None else {"times": rows.times}
     tell("fit", 0.0)
+    with on_threads(cores):
+        numbers = pipeline[:-1].fit_transform(features, labels) if len(pipeline) > 1 else features
+
+    def add(estimator: Any) -> Any:
+        return fit_weighted(estimator, numbers, labels, weights, config.seed, **times)
+
     size = size_parameter(last, len(labels))
-    if size is None:
-        return fit_weighted(pipeline, features, labels, weights, config.seed, **extra)
-    numbers = pipeline[:-1].fit_transform(features, labels) if len(pipeline) > 1 else features
-
-    def add(ensemble: Any) -> Any:
-        return fit_weighted(ensemble, numbers, labels, weights, config.seed)
-
-    grown = grow(last, size, add, rows=len(labels), steps=config.estimator.steps, kept=kept, tell=tell)
-    pipeline.steps[-1] = name, grown
+    with on_workers(cores, config.training.dask_scheduler):
+        if size is None:
+            add(last)
+        else:
+            steps = config.estimator.steps
+            last = grow(last, size, add, rows=len(labels), steps=steps, kept=kept, tell=tell)
+    pipeline.steps[-1] = name, last
     return pipeline
 
 
