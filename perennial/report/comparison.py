@@ -6,6 +6,7 @@ from perennial.report import svg
 from perennial.report.views import EvaluationView
 
 WIDTH, ROW, LEFT, RIGHT, TOP = 480.0, 40.0, 150.0, 62.0, 8.0
+LOWER_IS_BETTER = {"log_loss", "mae", "rmse"}
 ROWS = {"": "all rows", "known": "rows known before", "recent": "rows of this batch"}
 
 
@@ -41,10 +42,13 @@ def _pair(metrics: dict[str, float], key: str) -> Pair:
 
 
 def chart(evaluation: EvaluationView, name: str) -> str:
-    """A dumbbell per metric as SVG, ring for champion, diamond for challenger; empty without metrics."""
+    """A dumbbell per metric as SVG, ring for champion, diamond for challenger; of some rows only, the first
+    metric. Empty without metrics.
+    """
     found = pairs(evaluation)
     if not found:
         return ""
+    found = [pair for pair in found if pair.rows == ROWS[""] or pair.metric == found[0].metric]
     parts = [part for i, pair in enumerate(found) for part in _row(pair, found, TOP + ROW * (i + 0.5))]
     title = f"Champion and challenger: {evaluation.summary}"
     height = TOP + ROW * len(found) + 4
@@ -75,12 +79,12 @@ def _row(pair: Pair, found: list[Pair], y: float) -> list[str]:
         svg.tag("path", d=f"M{LEFT:g} {y:g}H{LEFT + span:g}", class_="axis"),
     ]
     if pair.champion is not None and pair.challenger is not None:
-        better = "link up" if pair.challenger >= pair.champion else "link down"
+        gain = pair.challenger - pair.champion
+        better = "link up" if gain == 0 or (gain > 0) != (pair.metric in LOWER_IS_BETTER) else "link down"
         parts.append(
             svg.tag("path", d=f"M{x(pair.champion):.1f} {y:g}H{x(pair.challenger):.1f}", class_=better)
         )
-        gain = f"{pair.challenger - pair.champion:+.3f}"
-        parts.append(svg.tag("text", gain, x=WIDTH, y=y + 4, text_anchor="end", class_="gain"))
+        parts.append(svg.tag("text", f"{gain:+.3f}", x=WIDTH, y=y + 4, text_anchor="end", class_="gain"))
     if pair.champion is not None:
         parts.append(svg.tag("circle", cx=x(pair.champion), cy=y, r=5, class_="champion"))
         parts.append(_value(pair.champion, x(pair.champion), y + 17))

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from perennial.report import comparison, distributions, graph, leanings, performance, timeline
 from perennial.report import life as version_life
+from perennial.report.comparison import Pair
 from perennial.report.findings import PointView
 from perennial.report.views import ColumnView, EvaluationView, RunView, StoryView
 from perennial.report.words import OUTCOMES, STARTED, TRIGGERS, figure, seconds
@@ -36,6 +37,7 @@ class Section:
     rest: list[ColumnView]
     answers: list[Picture]
     comparison: Markup
+    pairs: list[Pair]
     others: dict[str, float]
     performance: Markup
     life: Markup
@@ -88,6 +90,7 @@ def _section(drawing: graph.Drawing, story: StoryView, number: int) -> Section:
         rest=features[MOST_PICTURES:],
         answers=_pictures([*labels, *run.answers], f"answer-{number}"),
         comparison=_evaluated(run.evaluation, number),
+        pairs=comparison.pairs(run.evaluation) if run.evaluation else [],
         others=comparison.others(run.evaluation) if run.evaluation else {},
         performance=_markup(performance.chart(found.performance, f"performance-{number}"))
         if found and found.performance

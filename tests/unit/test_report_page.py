@@ -207,6 +207,16 @@ def test_metrics_outside_zero_and_one_get_their_own_scale() -> None:
     assert comparison.chart(EvaluationView(summary="s", better=False), "c") == ""
 
 
+def test_less_of_an_error_measure_is_better() -> None:
+    def link(metric: str, champion: float, challenger: float) -> str:
+        metrics = {f"champion.{metric}": champion, f"challenger.{metric}": challenger}
+        return comparison.chart(EvaluationView(summary="s", better=True, metrics=metrics), "c")
+
+    assert "link up" in link("log_loss", 0.9, 0.1)
+    assert "link down" in link("mae", 1, 2)
+    assert "link down" in link("accuracy", 0.9, 0.1)
+
+
 def test_the_time_line_is_true_to_scale() -> None:
     drawn = timeline.chart(STORY, "t")
     widths = [float(w) for w in re.findall(r'width="([\d.]+)" height="14"', drawn)]
