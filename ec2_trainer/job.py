@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pandas as pd
 from aws_lambda_powertools import Logger
 
-from ec2_trainer.checkpoints import StoredCheckpoints, fingerprint
+from ec2_trainer.checkpoints import StoredCheckpoints
 from perennial import layout
 from perennial.artifacts import digest, dump
 from perennial.assembly import Assembled
@@ -64,9 +64,7 @@ def work(
     config = way.config
     selected = select(assembled, way.strategy, config, config.seed)
     logger.info("rows selected", extra={"strategy": selected.applied.name, "reason": selected.applied.reason})
-    checkpoints = StoredCheckpoints(
-        services.artifacts, job.run, _mark(job, config, assembled, selected), interrupted
-    )
+    checkpoints = StoredCheckpoints(services.artifacts, job.run, interrupted)
     trained = _trained(selected, way, checkpoints, progress)
     logger.info(
         "trained", extra={"seconds": round(time.perf_counter() - fitting, 3), "metrics": trained.metrics}
@@ -90,18 +88,6 @@ def _looked_at(job: TrainingJob, bucket: Bucket) -> set[str]:
     """Keys of the run's batch, or of the window of accepted data that it compared."""
     manifest = Manifest.model_validate(bucket.get_json(layout.run_key(job.run, layout.MANIFEST)))
     return {item.key for item in manifest.objects}
-
-
-def _mark(job: TrainingJob, config: ModelConfig, assembled: Assembled, selected: Selected) -> str:
-    """What decides which model comes out: a checkpoint of anything else is none of this training's."""
-    facts = {
-        "job": job.model_dump(mode="json", exclude={"token", "attempt", "max_seconds", "instance_reason"}),
-        "config": config.model_dump(mode="json"),
-        "strategy": selected.applied.model_dump(mode="json"),
-        "data": [[item.stored.key, item.stored.version_id] for item in assembled.objects],
-        "libraries": libraries(),
-    }
-    return fingerprint(facts)
 
 
 def _trained(selected: Selected, way: Way, checkpoints: StoredCheckpoints, progress: Progress) -> Trained:
