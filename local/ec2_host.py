@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from os import environ
@@ -33,10 +34,11 @@ from mypy_boto3_ec2.type_defs import InstanceTypeDef, ResponseLaunchTemplateData
 from local.faults import AT_THE_DOOR, FILE, FaultFile, FaultFileError, Plan
 from local.gateway import Gateway
 from local.injection import Injection
-from local.instance import Instance, make_python
+from local.instance import GRACE, Instance, make_python
 from local.metadata import Facts
 
 _POLL = 0.2  # seconds; the engine is on the loopback
+_HASTE = 1.0  # seconds that instances have when the host itself ends
 _PATIENCE = 25  # polls without an answer after which the engine is taken to be gone
 _EXPIRY = timedelta(minutes=5)  # credentials are renewed this long before they expire
 _log = logging.getLogger("perennial.ec2_host")
@@ -51,8 +53,8 @@ class _Hosted:
     injection: Injection
     gateway: Gateway | None
 
-    def stop(self) -> None:
-        self.instance.stop()
+    def stop(self, grace: float = GRACE) -> None:
+        self.instance.stop(grace)
         if self.gateway:
             self.gateway.stop()
 
@@ -72,6 +74,7 @@ class Host:
         self._faults = FaultFile(directory / FILE)
         self._plan = Plan()
         self._known_since: dict[str, float] = {}
+        self._ending = ThreadPoolExecutor(8, "ending")  # it takes seconds, and the others go on
 
     def clear(self) -> None:
         """Begin: end the instances of an earlier host, whose processes died with it, and forget its files."""
@@ -106,8 +109,9 @@ class Host:
     def stop(self) -> None:
         """End every process of every instance."""
         for hosted in self._instances.values():
-            hosted.stop()
+            hosted.stop(_HASTE)
         self._instances.clear()
+        self._ending.shutdown()
 
     def _running(self) -> dict[str, InstanceTypeDef]:
         pages = self._ec2.get_paginator("describe_instances").paginate(
@@ -181,9 +185,9 @@ class Host:
                 "the user data ended without shutdown; on EC2 the instance would go on running"
             )
         hosted.instance.say(f"ends: {reason}")
-        hosted.stop()
         if reason != "terminated":
             self._terminate(instance_id)
+        self._ending.submit(hosted.stop)
         _log.info("%s: ended (%s)", instance_id, reason)
 
 

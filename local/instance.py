@@ -14,7 +14,7 @@ from pathlib import Path
 from local.metadata import Facts, MetadataService
 
 CONSOLE = "console.log"
-_GRACE = 1.0  # seconds between SIGTERM and SIGKILL
+GRACE = 10.0  # seconds between SIGTERM and SIGKILL; on EC2 the system takes its time, too
 
 # Names that `dnf install` accepts, since what they bring is there.
 _INSTALLED = ("python3.13", "unzip", "tar", "gzip", "curl", "curl-minimal", "awscli", "awscli-2")
@@ -118,14 +118,14 @@ class Instance:
             return "script ended"
         return None
 
-    def stop(self) -> None:
+    def stop(self, grace: float = GRACE) -> None:
         """End every process of the instance and leave only its console log."""
         if self._lifeline is not None:
             self._lifeline.kill()
             self._lifeline.wait()
         if self._process is not None:
             group = self._process.pid
-            until = time.monotonic() + _GRACE
+            until = time.monotonic() + grace
             _signal(group, signal.SIGTERM)
             while time.monotonic() < until and (self._process.poll() is None or _living(group)):
                 time.sleep(0.02)

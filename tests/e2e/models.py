@@ -54,6 +54,17 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     "patient": {},
     "thrifty": {"training": {"max_duration": "10m", "max_dollars_per_month": 0.043}},
     "strained": {"estimator": _STEADY, "training": {"max_duration": "10m", "max_dollars": 0.043}},
+    # test_instance_faults
+    "interrupted": {
+        "estimator": {
+            "class": "sklearn.ensemble.RandomForestClassifier",
+            "params": {"n_estimators": 90},
+            "steps": 3,
+        }
+    },
+    "starved": {"estimator": _STEADY},
+    "unheard": {},
+    "overfull": {},
     # test_command
     "asked": {"estimator": {"class": "sklearn.tree.DecisionTreeClassifier", "params": {"max_dept": 3}}},
 }

@@ -1,0 +1,138 @@
+"""What befalls a training instance, from the fault file: its run learns of it, nothing is left running."""
+
+import json
+from functools import partial
+from typing import Any
+
+import pytest
+
+from perennial.aws.clients import client
+from scenarios import iris
+from tests.e2e.support import Deployment, Model, until
+
+FAULTS: tuple[dict[str, Any], ...] = (
+    {"kind": "interruption", "model": "interrupted", "attempt": 0},
+    {"kind": "kill", "model": "starved", "attempt": 0, "at": "data loaded"},
+    {"kind": "callback", "model": "unheard", "attempt": 0, "error": "AccessDeniedException"},
+    {"kind": "disk", "model": "overfull"},
+)
+
+
+@pytest.fixture(scope="module")
+def runs(deployment: Deployment) -> dict[str, str]:
+    """A run of each model, all at once; by model."""
+    faults = deployment.session.engine.faults
+    faults.write_text(json.dumps({"faults": FAULTS}))
+    models = [deployment.model(fault["model"]) for fault in FAULTS]
+    flowers = iris.first_season()
+    started = {
+        model.model: model.started(partial(model.upload_frame, "first.csv", flowers)) for model in models
+    }
+    for model in models:
+        model.follow(started[model.model])
+    faults.unlink()
+    return started
+
+
+def errors(stack: Deployment, run: str) -> list[str]:
+    """The names of the errors in a run's history, in their order."""
+    pages = client("stepfunctions").get_paginator("get_execution_history")
+    return [
+        details["error"]
+        for page in pages.paginate(executionArn=stack.services.workflow.execution_arn(run))
+        for event in page["events"]
+        for details in event.values()
+        if isinstance(details, dict) and "error" in details
+    ]
+
+
+def console(stack: Deployment, run: str, attempt: int) -> tuple[str, str]:
+    """The id and the console log of the instance of an attempt, which may have ended."""
+    named = {"perennial:run": run, "perennial:attempt": str(attempt)}
+    wanted = [{"Name": f"tag:{name}", "Values": [value]} for name, value in named.items()]
+    reservations = client("ec2").describe_instances(Filters=wanted)["Reservations"]
+    (found,) = [one["InstanceId"] for group in reservations for one in group["Instances"]]
+    return found, stack.session.console(found).read_text()
+
+
+def shipped(stack: Deployment, instance: str) -> str:
+    """What CloudWatch Logs holds of an instance."""
+    asked = {"logGroupName": f"/perennial/{stack.stack}/trainer", "logStreamName": instance}
+
+    def look() -> str:
+        streams = client("logs").describe_log_streams(
+            logGroupName=asked["logGroupName"], logStreamNamePrefix=instance
+        )["logStreams"]
+        if not streams:
+            return ""
+        return "\n".join(event["message"] for event in client("logs").get_log_events(**asked)["events"])
+
+    return until(look, f"the log of {instance}")
+
+
+class TestInterruption:
+    """A spot interruption notice in the middle of a training that goes in steps."""
+
+    def test_the_next_attempt_goes_on_where_the_last_one_ended(
+        self, stack: Deployment, runs: dict[str, str]
+    ) -> None:
+        run = runs["interrupted"]
+        instance, first = console(stack, run, attempt=0)
+        _, second = console(stack, run, attempt=1)
+        assert errors(stack, run) == ["SpotInterrupted"]
+        assert "checkpoint saved" in first
+        assert "training failed" in shipped(stack, instance)
+        assert "checkpoint found" in second
+
+    def test_the_model_is_that_of_an_uninterrupted_training(
+        self, stack: Deployment, runs: dict[str, str]
+    ) -> None:
+        model = stack.model("interrupted")
+        assert model.follow(runs["interrupted"])["outcome"] == "promoted"
+        entry = model.ended(model.force)
+        assert errors(stack, entry["run"]) == []
+        first, second = stack.services.registry.versions("interrupted")
+        assert second.run == entry["run"]
+        assert first.artifact.sha256 == second.artifact.sha256
+
+    def test_no_checkpoint_is_left(self, stack: Deployment, runs: dict[str, str]) -> None:
+        assert list(stack.services.artifacts.list(f"checkpoints/{runs['interrupted']}/")) == []
+
+
+class TestLoss:
+    """A trainer that cannot say what happened to it."""
+
+    def test_killed_process_ends_its_instance_and_the_run_trains_again(
+        self, stack: Deployment, runs: dict[str, str]
+    ) -> None:
+        run = runs["starved"]
+        assert errors(stack, run) == ["TrainerLost"]
+        assert "data loaded" in shipped(stack, console(stack, run, attempt=0)[0])
+        assert stack.model("starved").follow(run)["outcome"] == "promoted"
+
+    def test_refused_answer_ends_the_instance_and_the_run_trains_again(
+        self, stack: Deployment, runs: dict[str, str]
+    ) -> None:
+        run = runs["unheard"]
+        model = stack.model("unheard")
+        assert errors(stack, run) == ["TrainerLost"]
+        assert "the answer was refused" in console(stack, run, attempt=0)[1]
+        assert model.follow(run)["outcome"] == "promoted"
+        assert [record.version for record in model.services.registry.versions("unheard")] == [1]
+
+
+class TestFullDisk:
+    """Nothing more can be written on the instance."""
+
+    def test_fails_the_run_with_its_reason_and_loses_nothing(
+        self, stack: Deployment, runs: dict[str, str]
+    ) -> None:
+        model: Model = stack.model("overfull")
+        entry = model.follow(runs["overfull"])
+        assert (entry["outcome"], entry["error"]) == ("failed", "TrainingFailed")
+        assert "No usable temporary directory" in entry["reason"]
+        assert model.services.registry.versions("overfull") == []
+        assert len(model.stored("accepted")) == 1
+        assert "No usable temporary directory" in shipped(
+            stack, console(stack, runs["overfull"], attempt=0)[0]
+        )
