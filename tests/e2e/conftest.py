@@ -8,13 +8,13 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
+from local import tree
 from local.deploy import STACK, build, deploy
 from local.engine import Engine
 from local.session import Session
 from perennial import cli
 from perennial.aws import clients
 from perennial.aws.wiring import Settings
-from tests.e2e import tree
 from tests.e2e.models import MODELS
 from tests.e2e.support import Command, Deployment, Inbox, until
 

@@ -1,4 +1,4 @@
-"""A copy of the repository with models of the tests' own: what is deployed from it is the real template."""
+"""A copy of the repository with further models: what is deployed from it is the real template."""
 
 import shutil
 from collections.abc import Mapping
