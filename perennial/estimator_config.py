@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from perennial.config_fields import Block, Duration
 
@@ -44,6 +44,8 @@ class Estimator(Block):
     same sum. `steps`: in how many steps an ensemble is grown, with a checkpoint after each; without it, by
     the number of rows and members.
     """
+
+    model_config = ConfigDict(validate_by_name=True, validate_by_alias=True)  # records say class_path
 
     class_path: Annotated[str, Field(pattern=_CLASS)] | None = Field(default=None, alias="class")
     factory: Annotated[str, Field(pattern=_FACTORY)] | None = None
