@@ -1,6 +1,7 @@
 """A search's choice holds until the model file says something else."""
 
 from pathlib import Path
+from typing import Any
 
 from perennial.config import ModelConfig, load_model
 from perennial.estimator_config import Estimator
@@ -11,7 +12,9 @@ TREE = Estimator.model_validate({"class": "sklearn.tree.DecisionTreeClassifier",
 
 
 def version(of: Chosen | None) -> VersionRecord:
-    return VersionRecord.model_construct(chosen=of)
+    construct: Any = VersionRecord.model_construct  # the other fields do not matter here
+    record: VersionRecord = construct(chosen=of)
+    return record
 
 
 def config() -> ModelConfig:
