@@ -2,15 +2,15 @@
 
     python -m bench.quality_peers TOOL JOBS ANSWERS
 
-JOBS: a JSON list of [case, repetitions]; ANSWERS gets, for each, the tool's score (the larger, the more
-drift) and its default verdict. Peers live in virtual environments of their own, never beside Perennial.
+JOBS: a JSON list of [case, first, last repetition]; ANSWERS gets, for each, the tool's scores (the larger,
+the more drift) and its default verdicts. Peers live in virtual environments of their own, never beside
+Perennial.
 """
 
 import json
 import sys
 import warnings
 from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from time import perf_counter
@@ -24,33 +24,34 @@ Judgement = tuple[float, bool]
 _TINY = 1e-300
 
 
-def perennial(reference: Table, current: Table, *, verdict: str = "significant") -> Judgement:
-    """Smallest corrected p-value of columns and table; default verdict `significant` or `drifted`."""
+def perennial(reference: Table, current: Table) -> list[Judgement]:
+    """Smallest corrected p-value of columns and table; by default `significant`, and `drifted`."""
     package = import_module("perennial")
     baseline = package.Profile.of(reference)
     report = package.detect_drift(baseline, package.Profile.of(current, like=baseline))
     found = [c.adjusted_p_value for c in report.columns.values()] + [
         t.adjusted_p_value for t in report.tables
     ]
-    return -np.log10(max(min(found), _TINY)), bool(getattr(report, verdict))
+    score = -np.log10(max(min(found), _TINY))
+    return [(score, bool(report.significant)), (score, bool(report.drifted))]
 
 
-def scipy(reference: Table, current: Table, *, test: str) -> Judgement:
-    """Kolmogorov-Smirnov (or Welch's t) and chi-square per column, Bonferroni at 5 %."""
+def scipy(reference: Table, current: Table) -> list[Judgement]:
+    """Kolmogorov-Smirnov, and Welch's t, each with chi-square for categories, Bonferroni at 5 %."""
     stats = import_module("scipy.stats")
-    found = []
+    levels, ks, t = [], [], []
     for name, before in reference.items():
         now = current[name]
         if name[0] == "c":
             table = np.stack(
                 [[np.count_nonzero(side == level) for level in LEVELS] for side in (before, now)]
             )
-            found.append(stats.chi2_contingency(table[:, table.sum(axis=0) > 0], correction=False).pvalue)
-        elif test == "ks":
-            found.append(stats.ks_2samp(before, now, method="asymp").pvalue)
+            levels.append(stats.chi2_contingency(table[:, table.sum(axis=0) > 0], correction=False).pvalue)
         else:
-            found.append(stats.ttest_ind(before, now, equal_var=False).pvalue)
-    return -np.log10(max(min(found), _TINY)), min(found) < 0.05 / len(found)
+            ks.append(stats.ks_2samp(before, now, method="asymp").pvalue)
+            t.append(stats.ttest_ind(before, now, equal_var=False).pvalue)
+    smallest = (min(levels + found) for found in (ks, t))
+    return [(-np.log10(max(p, _TINY)), p < 0.05 / len(reference)) for p in smallest]
 
 
 def alibi(reference: Table, current: Table) -> Judgement:
@@ -112,24 +113,33 @@ def _matrix(columns: Table) -> Any:
     ).astype(np.float64)
 
 
-TOOLS: dict[str, Callable[[Table, Table], Judgement]] = {
+def _alone(judge: Callable[[Table, Table], Judgement]) -> Callable[[Table, Table], list[Judgement]]:
+    return lambda reference, current: [judge(reference, current)]
+
+
+TOOLS: dict[str, Callable[[Table, Table], list[Judgement]]] = {
     "perennial": perennial,
-    "perennial drifted": partial(perennial, verdict="drifted"),
-    "scipy KS": partial(scipy, test="ks"),
-    "scipy t": partial(scipy, test="t"),
-    "alibi-detect": alibi,
-    "evidently": evidently,
-    "nannyml": nannyml,
-    "whylogs": whylogs,
+    "scipy": scipy,
+    "alibi-detect": _alone(alibi),
+    "evidently": _alone(evidently),
+    "nannyml": _alone(nannyml),
+    "whylogs": _alone(whylogs),
 }
 
 
-def judge(tool: str, case: Case, repetitions: int) -> dict[str, list[float]]:
-    """Scores and default verdicts of so many repetitions, and the seconds per check."""
+def judge(tool: str, case: Case, first: int, last: int) -> dict[str, list[Any]]:
+    """Scores and default verdicts, one list a repetition from `first` on, and the seconds per check after
+    the first.
+    """
+    found = [TOOLS[tool](*pair(case, first))]
     began = perf_counter()
-    found = [TOOLS[tool](*pair(case, repetition)) for repetition in range(repetitions)]
-    seconds = (perf_counter() - began) / max(repetitions, 1)
-    return {"scores": [s for s, _ in found], "alarms": [float(a) for _, a in found], "seconds": [seconds]}
+    found += [TOOLS[tool](*pair(case, repetition)) for repetition in range(first + 1, last)]
+    seconds = (perf_counter() - began) / max(last - first - 1, 1)
+    return {
+        "scores": [[float(s) for s, _ in row] for row in found],
+        "alarms": [[float(a) for _, a in row] for row in found],
+        "seconds": [seconds],
+    }
 
 
 def main() -> None:
@@ -137,7 +147,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     tool, jobs, answers = sys.argv[1:]
     asked = json.loads(Path(jobs).read_text(encoding="utf-8"))
-    given = [judge(tool, Case(*case), repetitions) for case, repetitions in asked]
+    given = [judge(tool, Case(*case), first, last) for case, first, last in asked]
     Path(answers).write_text(json.dumps(given), encoding="utf-8")
 
 

@@ -10,7 +10,8 @@ Two sets of importances are compared by the ranking's normalised discounted cumu
 where a is the importance in the baseline, f_1, f_2, ... the features ranked by it, and f'_1, f'_2, ... those
 ranked by their importance now. It is 1 for the same ranking; Amazon SageMaker Clarify alarms below 0.90. A
 ranking of few rows is noisy, so a change counts only if it is also lower than nearly all that are drawn with
-both sets' standard errors around the baseline.
+both sets' standard errors around the baseline, and if the importance of some feature by itself differs by
+Student's t (Bonferroni): features of nearly equal importance swap ranks easily.
 
 Sources: L. Breiman, Random forests, Machine Learning 45 (2001); Amazon SageMaker AI Developer Guide, Feature
 attribution drift for models in production.
@@ -21,6 +22,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Self
 
 import numpy as np
+from scipy.special import stdtr
 
 from perennial.columns import Floats
 
@@ -157,7 +159,9 @@ def compare_importances(
         strict=True,
     ):
         lower += ndcg(mean + first * noise, mean + second * more) <= found + 1e-12
-    p_value = (1 + lower) / (1 + _DRAWS)
+    apart = np.abs(current - mean) / np.maximum(np.hypot(first, second), 1e-12)
+    alone = 2 * float(stdtr(_TAILS, -apart.max(initial=0.0))) * len(names)
+    p_value = max((1 + lower) / (1 + _DRAWS), min(alone, 1.0))
     moved = np.argsort(np.argsort(-mean, kind="stable")) - np.argsort(np.argsort(-current, kind="stable"))
     same = not names or not moved.any()
     return ImportanceChange(

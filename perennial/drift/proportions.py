@@ -55,14 +55,19 @@ def difference_interval(
     [0.0524, 0.3339]
     """
     first, second = successes / n, others / m
-    low_1, high_1 = _wilson(successes, n, level)
-    low_2, high_2 = _wilson(others, m, level)
+    low_1, high_1 = share_interval(successes, n, level)
+    low_2, high_2 = share_interval(others, m, level)
     low = first - second - sqrt((first - low_1) ** 2 + (high_2 - second) ** 2)
     high = first - second + sqrt((high_1 - first) ** 2 + (second - low_2) ** 2)
     return low, high
 
 
-def _wilson(successes: int, n: int, level: float) -> tuple[float, float]:
+def share_interval(successes: int, n: int, level: float) -> tuple[float, float]:
+    """Wilson's score interval of a share.
+
+    >>> [round(end, 4) for end in share_interval(0, 100, 0.95)]
+    [0.0, 0.037]
+    """
     z, share = float(ndtri((1 + level) / 2)), successes / n
     middle = share + z * z / (2 * n)
     half = z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))

@@ -165,13 +165,13 @@ def advance(state: SequentialState, watched: list[Direction]) -> SequentialState
     )
 
 
-def _short(value: float) -> float:
-    return float(f"{value:.8g}")
+def _short(value: float, digits: int = 8) -> float:
+    return float(f"{value:.{digits}g}")
 
 
 def _shortened(bucket: Bucket) -> Bucket:
     parts = (getattr(bucket, part) for part in _PARTS)
-    return Bucket(bucket.batches, *(tuple(map(_short, part)) for part in parts))
+    return Bucket(bucket.batches, *(tuple(_short(v, 5) for v in part) for part in parts))
 
 
 def _begin(number: int) -> int:
