@@ -126,7 +126,7 @@ def measure() -> Measured:
     ):
         deploy(session.engine)
         deployed = time.time()
-        with _environment(session.engine):
+        with speaking_to(session.engine):
             stack = DeployedStack(STACK, "iris")
             runs = [play(stack, step, _Silent()) for step in STORY]
             told = time.time()
@@ -174,7 +174,7 @@ class _Silent:
 
 
 @contextmanager
-def _environment(engine: Engine) -> Iterator[None]:
+def speaking_to(engine: Engine) -> Iterator[None]:
     """This process speaks to the engine."""
     before = dict(os.environ)
     os.environ.update(engine.environment())
