@@ -7,7 +7,8 @@ from perennial.artifacts import load
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig
 from perennial.contracts import Strategy
-from perennial.lineage import Chosen
+from perennial.errors import VersionNotFound
+from perennial.lineage import Chosen, VersionRecord
 from perennial.training.chosen import in_force
 from perennial.training.incremental import can_go_on
 
@@ -36,7 +37,7 @@ class Way:
 
 def find_way(services: Services, config: ModelConfig, ordered: Strategy, champion: int | None) -> Way:
     """Look at the champion. Raises ArtifactCorrupted."""
-    before = next((v for v in services.registry.versions(config.name) if v.version == champion), None)
+    before = _record(services, config.name, champion)
     earlier = in_force(config, before)
     if earlier and ordered.name != "search":
         config = config.model_copy(update={"estimator": earlier.estimator})
@@ -50,3 +51,13 @@ def find_way(services: Services, config: ModelConfig, ordered: Strategy, champio
     reason = f"version {champion} is no pipeline that this model file can go on from: all rows again"
     anew = ordered.model_copy(update={"name": "full", "reason": reason})
     return Way(config, anew, ordered, chosen=earlier)
+
+
+def _record(services: Services, model: str, version: int | None) -> VersionRecord | None:
+    """What is known of the champion; None where there is none, or nothing is known of it any more."""
+    if version is None:
+        return None
+    try:
+        return services.registry.version(model, version)
+    except VersionNotFound:
+        return None
