@@ -69,7 +69,7 @@ def main() -> None:
             for course in dict.fromkeys(c._replace(drift=0.0, columns=0) for c in COURSES)
         }
         parts = [
-            quality_page.head(quick),
+            quality_page.head(),
             *quality_page.alarm_tables(
                 [row for part in (*alarms, *million, *splits) for row in part.result()]
             ),

@@ -1,5 +1,6 @@
 """The page of the quality benchmark: tables of what was measured."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from statistics import median
@@ -11,20 +12,21 @@ from bench import quality_alarms, quality_ask, quality_life, quality_material
 from bench.quality_ask import Answer
 from bench.quality_data import CASES, REFERENCE_ROWS, SHORT, Case
 from bench.quality_life import Course
-from perennial.drift.proportions import share_interval
+from perennial.drift.proportions import difference_interval, share_interval
 
 RATE = 0.05  # the false-alarm rate that all scores are calibrated to
 
 
-def head(quick: bool) -> str:
-    command = "python -m bench.quality --quick" if quick else "make bench-quality"
+def head() -> str:
+    command = " ".join(["python -m bench.quality", *sys.argv[1:]])
     libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "scikit-learn"))
     peers = ", ".join(
         f"{tool} {quality_ask.VERSIONS[tool]}" for tool in quality_ask.tools() if tool in quality_ask.VERSIONS
     )
     return (
         "# How good the drift verdict is\n\n"
-        f"Written by `{command}` (after `make bench-peers`, which installs the peers) with {libraries}; "
+        f"Written by `{command}` (`make bench-quality` gives no arguments; "
+        f"after `make bench-peers`, which installs the peers) with {libraries}; "
         f"peers: "
         f"{peers or 'none'}, and scipy. Default policy. Intervals are Wilson's, 95 %. "
         "The method: [drift.md](drift.md).\n"
@@ -37,6 +39,12 @@ def alarm_tables(found: list[quality_alarms.Alarms]) -> Iterable[str]:
     yield (
         f"Target: at most 1 % at every size. All together {_share(wrong, total)} of {total:,} checks were "
         f"significant, {_share(sum(a.drifted for a in found), total)} were called drift.\n"
+    )
+    thin = sum(a.checks < 100 for a in found)
+    yield (
+        f"{thin} of the {len(found)} rows have fewer than 100 checks: alone they cannot show a rate of 1 %, "
+        f"and where "
+        "the upper end of an interval is above 1 % the target is not proven for that row.\n"
     )
     yield _table(
         ("data", "rows reference / current", "columns", "checks", "significant", "interval", "drifted"),
@@ -151,7 +159,10 @@ def power_tables(found: dict[str, dict[Case, Answer]]) -> Iterable[str]:
         for case in calm
     ]
     yield _table(("rows", *found), rows)
-    yield "Seconds per check of 2,000 rows, profiles included, imports not (scipy: both tests):\n"
+    yield (
+        "Seconds per check of 2,000 rows, profiles included, imports not (scipy: both tests)"
+        ", while other checks ran beside it: not a comparison of speed.\n"
+    )
     tools = [tool for tool in found if tool not in {"perennial drifted", "scipy t"}]
     yield _table(
         tuple(t.removesuffix(" KS") for t in tools),
@@ -177,15 +188,22 @@ def life_tables(
     )
     shown = [tool for tool in tools if tool != "perennial drifted"]
     rows: list[tuple[Any, ...]] = []
+    sooner = []
     for course, lives in found.items():
         still = calm[course._replace(drift=0.0, columns=0)]
         limits = {tool: _limit([max(life.scores[tool]) for life in still]) for tool in shown}
-        middle = (
-            f"{median(quality_life.first_over(life.scores[tool], limits[tool]) for life in lives):g}"
+        middle = {
+            tool: median(quality_life.first_over(life.scores[tool], limits[tool]) for life in lives)
             for tool in shown
-        )
-        rows.append((course.rows, course.columns, *middle))
+        }
+        rows.append((course.rows, course.columns, *(f"{batch:g}" for batch in middle.values())))
+        early = [f"{t} {b:g}" for t, b in middle.items() if t != "perennial" and b <= middle["perennial"]]
+        if early:
+            told = f"Perennial {middle['perennial']:g}, {', '.join(early)}"
+            sooner.append(f"- {course.rows:,} rows per batch, {course.columns} drifting: {told}")
     yield _table(("rows per batch", "drifting columns", *shown), rows)
+    yield "Where a test of single batches is as soon or sooner:\n"
+    yield ("\n".join(sooner) or "Nowhere in these cases.") + "\n"
     yield (
         "With default alarms (Perennial: 1 % per check and 1 % over the life; Kolmogorov-Smirnov and t: 1 % "
         "per check, "
@@ -200,7 +218,10 @@ def life_tables(
         )
         rows.append((course.rows, course.columns, *alarmed))
     yield _table(("rows per batch", "drifting columns", *tools), rows)
-    yield f"Lives of {batches} batches without drift with a default alarm, and alarms per check:\n"
+    yield (
+        f"Lives of {batches} batches without drift with a default alarm, and alarms per check. "
+        "Perennial's accumulated alarm stands once it was raised, so that one life can bring many:\n"
+    )
     rows = []
     for course, lives in calm.items():
         ever = (sum(any(life.alarms[tool]) for life in lives) for tool in tools)
@@ -215,9 +236,10 @@ def _bold(power: float, best: bool) -> str:
 
 
 def _doubt(best: float, mine: float, theirs: int, ours: int) -> str:
-    """Whether two shares of so many repetitions differ by less than two standard errors."""
-    error = (best * (1 - best) / theirs + mine * (1 - mine) / ours) ** 0.5
-    return " (within two standard errors)" if best - mine <= 2 * error else ""
+    """The 95 % interval of the difference of two shares of so many repetitions."""
+    low, high = difference_interval(round(best * theirs), theirs, round(mine * ours), ours)
+    few = f", {theirs} repetitions of the peer" if theirs < ours else ""
+    return f" (difference {low:+.2f} to {high:+.2f}{few})"
 
 
 def _limit(scores: Sequence[float]) -> float:
