@@ -22,6 +22,7 @@ CONTRACTS: dict[str, tuple[type[c.Contract], type[c.Contract]]] = {
     "compute_drift": (c.ComputeDriftInput, c.DriftSummary),
     "decide": (c.DecideInput, c.Decision),
     "launch_trainer": (c.LaunchTrainerInput, c.LaunchedTrainer),
+    "recall_version": (c.RecallVersionInput, c.Recalled),
     "evaluate_challenger": (c.EvaluateChallengerInput, c.Evaluation),
     "promote_challenger": (c.PromoteChallengerInput, c.Promotion),
     "roll_back": (c.RollBackInput, c.RolledBack),

@@ -209,7 +209,7 @@ class ModelConfig(Block):
     evaluation: EvaluationPolicy = EvaluationPolicy()
     bake: BakePolicy = BakePolicy()
     training: Training = Training()
-    approval: Literal["never", "always"] = "never"
+    approval: Literal["never", "always"] | tuple[StrategyName, ...] = ("search",)
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:
@@ -244,6 +244,12 @@ class ModelConfig(Block):
     def features(self) -> list[str]:
         """Names of the feature columns, in the order of the file."""
         return [name for name in self.columns if name not in {self.label, self.time, *self.key}]
+
+    def needs_approval(self, strategy: StrategyName) -> bool:
+        """Whether a person has to agree before a challenger of that strategy serves."""
+        if isinstance(self.approval, str):
+            return self.approval == "always"
+        return strategy in self.approval
 
     @property
     def metric(self) -> str:

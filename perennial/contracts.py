@@ -17,6 +17,7 @@ DriftKind = Literal["data", "label", "prediction", "concept", "schema"]
 StrategyName = Literal[
     "full", "window", "weighted", "incremental", "rehearsal", "replace", "recall", "search"
 ]
+ChangeKind = Literal["sudden", "gradual", "recurring"]
 Weighting = Literal["age", "batch", "labels"]
 
 
@@ -133,11 +134,24 @@ class PerformanceSummary(Contract):
     rows: int
 
 
+class ConceptChange(Contract):
+    """The relation between features and label is another one than the champion learnt, `since` when.
+
+    `batches` in a row showed it, this one included, by `rows` labelled rows that were looked at.
+    """
+
+    kind: ChangeKind
+    since: datetime
+    batches: int = Field(ge=1)
+    rows: int = Field(ge=0)
+
+
 class DriftSummary(Contract):
     """`compared` is false where there is no champion to compare with.
 
     `measured` needs labels; `estimated` does without, and is None where too little is known. `change`: how
-    the errors of this run's rows went over to another level, if they did.
+    the errors of this run's rows went over to another level, if they did. `concept`: not only other rows
+    come, but the same rows have other labels than the champion expects.
     """
 
     compared: bool
@@ -148,15 +162,16 @@ class DriftSummary(Contract):
     summary: str
     measured: PerformanceSummary | None = None
     estimated: PerformanceSummary | None = None
-    change: Literal["sudden", "gradual", "recurring"] | None = None
+    change: ChangeKind | None = None
+    concept: ConceptChange | None = None
 
 
 class Strategy(Contract):
     """Which accepted rows a training learns from and with what weights, and why.
 
     `since`: older rows count no more, neither for training nor for comparing. `seen_until`: up to then the
-    parent has learnt from everything. `weights`: what weighted goes by. `fallback`: what recall leads to
-    where no archived version fits.
+    parent has learnt from everything. `weights`: what weighted goes by. `fallback`: how to train where
+    recall finds no archived version that is better.
     """
 
     name: StrategyName
@@ -164,7 +179,7 @@ class Strategy(Contract):
     since: datetime | None = None
     seen_until: datetime | None = None
     weights: Weighting | None = None
-    fallback: StrategyName | None = None
+    fallback: "Strategy | None" = None
 
 
 class DecideInput(OfRun):
@@ -266,6 +281,7 @@ class EvaluateChallengerInput(OfRun):
     champion: int | None
     challenger: int
     training_seconds: float = Field(ge=0)
+    strategy: Strategy
 
 
 class Evaluation(Contract):
@@ -277,6 +293,20 @@ class Evaluation(Contract):
     summary: str
     reasons: tuple[str, ...]
     metrics: dict[str, float]
+
+
+class RecallVersionInput(OfRun):
+    champion: int | None
+    strategy: Strategy
+
+
+class Recalled(Contract):
+    """The archived version that is better, None where none is; which were tried, and what was found."""
+
+    version: int | None
+    tried: tuple[int, ...]
+    summary: str
+    evaluation: Evaluation | None = None
 
 
 class PromoteChallengerInput(OfRun):

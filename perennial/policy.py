@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from perennial.config import RetrainPolicy
 from perennial.contracts import DataSummary, Decision, DriftSummary, Trigger
-from perennial.strategy import full
 
 
 @dataclass(frozen=True)
@@ -23,7 +22,8 @@ class Evidence:
 
 
 def decide(evidence: Evidence, policy: RetrainPolicy, now: datetime) -> Decision:
-    """Skip, alert or retrain, with the reasons and the alternatives turned down.
+    """Skip, alert or retrain, with the reasons and the alternatives turned down; by which strategy is
+    `perennial.strategy`'s to say.
 
     Bad data never retrains (AWS Well-Architected MLSUS-16: retrain only when it pays); a person's
     `force` overrides the cooldown and the lack of drift, never the quality of the data or the budget.
@@ -40,8 +40,7 @@ def decide(evidence: Evidence, policy: RetrainPolicy, now: datetime) -> Decision
         return _quiet(evidence)
     if held:
         return _decision("alert", [*causes, *held], [f"retrain: {reason}" for reason in held])
-    decision = _decision("retrain", causes, ["skip: the champion would go on serving what no longer fits"])
-    return decision.model_copy(update={"strategy": full("all accepted data")})
+    return _decision("retrain", causes, ["skip: the champion would go on serving what no longer fits"])
 
 
 def _causes(evidence: Evidence) -> list[str]:

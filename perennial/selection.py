@@ -138,7 +138,7 @@ def rehearsed(strata: npt.NDArray[np.intp], old: Mask, most: int, seed: int) -> 
 def _limited(rows: Rows, strategy: Strategy, config: ModelConfig) -> tuple[Strategy, np.datetime64]:
     """The strategy that can be carried out, and the time before which rows count no more."""
     if strategy.name == "recall":
-        strategy = _turned(strategy, strategy.fallback or "full", "no archived version was better")
+        strategy = strategy.fallback or _turned(strategy, "full", "no archived version was better")
     oldest = _BEGINNING
     if strategy.since is not None:
         since = np.datetime64(strategy.since.astimezone(UTC).replace(tzinfo=None), "us")
@@ -202,9 +202,7 @@ def _weights(rows: Rows, chosen: Mask, strategy: Strategy, config: ModelConfig, 
 
 
 def _turned(strategy: Strategy, name: StrategyName, why: str) -> Strategy:
-    return strategy.model_copy(
-        update={"name": name, "fallback": None, "reason": f"{strategy.reason}; {why}: {name}"}
-    )
+    return strategy.model_copy(update={"name": name, "reason": f"{strategy.reason}; {why}: {name}"})
 
 
 def _told(selected: Selected, came: int) -> Selected:

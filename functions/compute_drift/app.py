@@ -1,6 +1,7 @@
 """Compute Drift: compare the batch with what the champion was trained on, its answers with the labels."""
 
 import json
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from perennial import layout
@@ -8,7 +9,7 @@ from perennial.artifacts import load, verified
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import Artifact, ComputeDriftInput, DriftSummary
+from perennial.contracts import Artifact, ComputeDriftInput, DriftSummary, Manifest
 from perennial.lineage import VersionRecord
 
 if TYPE_CHECKING:
@@ -34,11 +35,13 @@ def handler(request: ComputeDriftInput, services: Services) -> DriftSummary:
         )
     from perennial.drift.verdict import judge  # numpy, scipy and scikit-learn: not before they are needed
 
-    material = _material(request, services)
-    incoming = services.artifacts.get_json(layout.run_key(request.run, layout.MANIFEST))["kind"] == "incoming"
+    manifest = Manifest.model_validate(
+        services.artifacts.get_json(layout.run_key(request.run, layout.MANIFEST))
+    )
+    material = _material(request, manifest, services)
     verdict: Verdict = (
         services.detectors.update(request.model, request.run, lambda states: judge(material, states))
-        if incoming
+        if manifest.kind == "incoming"
         else judge(material, services.detectors.read(request.model))[1]
     )
     services.artifacts.put_json(layout.run_key(request.run, layout.DRIFT), verdict.document)
@@ -47,7 +50,7 @@ def handler(request: ComputeDriftInput, services: Services) -> DriftSummary:
     return verdict.summary
 
 
-def _material(request: ComputeDriftInput, services: Services) -> "Material":
+def _material(request: ComputeDriftInput, manifest: Manifest, services: Services) -> "Material":
     from perennial.dataset import read_sample
     from perennial.drift.verdict import Material
     from perennial.profile import Profile
@@ -68,7 +71,14 @@ def _material(request: ComputeDriftInput, services: Services) -> "Material":
         batch=_rows(config, model, sample),
         holdout=_holdout(config, model, champion, services),
         importances=json.loads(importances) if importances else None,
+        arrived=_arrived(manifest),
     )
+
+
+def _arrived(manifest: Manifest) -> datetime:
+    """When the first object of the batch was accepted: the time that a training gives its rows."""
+    times = [item.stored_at for item in manifest.objects if item.stored_at is not None]
+    return min(times, default=datetime.now(UTC))
 
 
 def _holdout(config: ModelConfig, model: Any, champion: VersionRecord, services: Services) -> "Rows":

@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from perennial import layout
+from perennial.aws.ancestry import known
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
-from perennial.contracts import DecideInput, Decision
+from perennial.contracts import DecideInput, Decision, Strategy
 from perennial.policy import Evidence, decide
+from perennial.strategy import choose
 
 
 @task(DecideInput)
@@ -33,9 +35,19 @@ def handler(request: DecideInput, services: Services) -> Decision:
     decision = decide(evidence, policy, now)
     if decision.action == "retrain" and (why := services.launcher.refusal(config, now)):
         decision = decide(replace(evidence, over_budget=why), policy, now)
+    if decision.action == "retrain":
+        past_of = known(services.registry, services.ledger, request.model, request.champion)
+        decision = choose(request.drift, request.data, past_of, config).told_in(decision)
     services.artifacts.put_json(
         layout.run_key(request.run, layout.DECISION), decision.model_dump(mode="json")
     )
-    services.ledger.note(request.run, decision=decision.action)
+    services.ledger.note(request.run, decision=decision.action, **_noted(decision.strategy))
     measure("RetrainDecisions", decision.action == "retrain")
     return decision
+
+
+def _noted(strategy: Strategy | None) -> dict[str, str]:
+    """What the ledger keeps of a strategy: its name, and from when on rows count."""
+    if strategy is None:
+        return {}
+    return {"strategy": strategy.name} | ({"since": strategy.since.isoformat()} if strategy.since else {})

@@ -32,7 +32,7 @@ def handler(request: EvaluateChallengerInput, services: Services) -> Evaluation:
         _model(request.model, request.challenger, services),
         holdout,
         recent,
-    ).model_copy(update={"needs_approval": config.approval == "always"})
+    ).model_copy(update={"needs_approval": config.needs_approval(request.strategy.name)})
     services.artifacts.put_json(
         layout.run_key(request.run, layout.EVALUATION), evaluation.model_dump(mode="json")
     )

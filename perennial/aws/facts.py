@@ -50,7 +50,7 @@ def run_view(
         reason=_sentence(entry.get("reason", "the run ended without a record")),
         champion_before=_integer(entry.get("champion_before")),
         champion_after=_integer(entry.get("champion_after")),
-        challenger=_integer(entry.get("challenger")),
+        challenger=_integer(entry.get("challenger", entry.get("recalled"))),
         instance=entry.get("instance", ""),
         instance_reason=entry.get("instance_reason", ""),
         states=_states(seen),

@@ -5,6 +5,7 @@ from datetime import datetime
 from itertools import islice
 
 from perennial import layout
+from perennial.aws.ancestry import learnt_keys
 from perennial.aws.ledger import Claims
 from perennial.aws.objects import Bucket
 from perennial.contracts import BatchKind, Manifest, StoredObject
@@ -27,10 +28,7 @@ class Intake:
 
     def unlearnt(self, model: str, run: str, champion: int | None) -> Manifest | None:
         """The newest of what was accepted since the champion was trained; None where there is nothing."""
-        learnt: set[str] = set()
-        if champion is not None:
-            lineage = self._artifacts.get_json(layout.version_key(model, champion, layout.LINEAGE))
-            learnt = {item["key"] for item in lineage["data"]}
+        learnt = learnt_keys(self._artifacts, model, champion) if champion is not None else set()
         new = [item for item in self._data.list(layout.accepted(model)) if item.key not in learnt]
         return self._manifest(model, run, "window", self._pinned(new[-WINDOW_OBJECTS:]))
 

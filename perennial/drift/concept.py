@@ -12,6 +12,7 @@ import numpy as np
 
 from perennial.columns import Floats
 from perennial.config import DriftPolicy, ModelConfig
+from perennial.drift.change_point import Times, marked
 from perennial.drift.confidence import ConfidenceEstimator
 from perennial.drift.detect import detect_drift
 from perennial.drift.error_model import ErrorModel
@@ -124,7 +125,7 @@ def estimate_performance(config: ModelConfig, batch: Rows, holdout: Rows) -> dic
     What is learnt from the holdout is learnt with the batch's mix of rows (`density_ratio`).
     """
     known = has_label(holdout.frame, config)
-    holdout, batch = _thinned(holdout.of(known)), _thinned(batch)
+    holdout, batch = thinned(holdout.of(known)), thinned(batch)
     if not len(holdout) or not len(batch):
         return {}
     space = Space.of(holdout.frame, config)
@@ -154,7 +155,7 @@ def measure_importances(
     """
     from perennial.metrics import ask, contributions
 
-    chosen = _thinned(rows, most_rows)
+    chosen = thinned(rows, most_rows)
     if not len(chosen):
         return None
     labels = _labels(chosen, config)
@@ -186,20 +187,25 @@ def feed_stream(
     version: int,
     *,
     errors: Floats,
+    times: Times,
     primer: Floats,
     look: Mapping[str, float],
 ) -> tuple[dict[str, Any], list[Change]]:
-    """Go on watching a champion's errors; returns the state to store and the changes that were noticed.
+    """Go on watching a champion's errors, which came at ascending `times`; returns the state to store and the
+    changes that were noticed.
 
     A champion that is new to the watch begins with its errors on its own holdout, `primer`.
     """
+    marks, changed = [], []
     if stored and stored["version"] == version:
         stream = ErrorStream.load(stored["stream"])
+        marks, changed = stored.get("marks", []), stored.get("changed", [])
     else:
         stream = ErrorStream()
         stream.update(primer)
+    marks = marked(marks, stream.seen, times)
     changes = stream.update(errors, look)
-    return {"version": version, "stream": stream.dump()}, changes
+    return {"version": version, "stream": stream.dump(), "marks": marks, "changed": changed}, changes
 
 
 def look_of(baseline: Profile, current: Profile, features: list[str]) -> dict[str, float]:
@@ -267,7 +273,7 @@ def _importances_now(
     return measure_importances(config, model, labelled, repeats=2)
 
 
-def _thinned(rows: Rows, most: int = _ESTIMATION_ROWS) -> Rows:
+def thinned(rows: Rows, most: int = _ESTIMATION_ROWS) -> Rows:
     """Every so many rows, so that at most that many are left."""
     step = -(-len(rows) // most) if most else 1
     if step <= 1:

@@ -15,11 +15,12 @@ Source of the taxonomy: J. Gama et al., A survey on concept drift adaptation, AC
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from math import sqrt
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import numpy as np
 
 from perennial.columns import Floats
+from perennial.contracts import ChangeKind
 from perennial.drift.adwin import Adwin, Cut
 from perennial.drift.exponential_histogram import ExponentialHistogram
 from perennial.drift.page_hinkley import PageHinkley
@@ -32,7 +33,6 @@ _SAME_LOOK = 0.5  # reference standard deviations between their data
 _CHUNK = 512  # rows after which the latest change is named anew,
 _UNSETTLED = 8_192  # as long as its segment is no longer than this
 
-ChangeKind = Literal["sudden", "gradual", "recurring"]
 Look = Mapping[str, float]
 
 

@@ -1,6 +1,7 @@
 """What a champion's answers say: prediction drift, importances, any metric, and all of it together."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,7 @@ def material(batch: pd.DataFrame, config: ModelConfig = IRIS) -> Material:
         batch=Rows(batch, ask(trained.pipeline, batch, config)),
         holdout=holdout,
         importances=importances.to_dict() if importances else None,
+        arrived=datetime(2026, 11, 21, tzinfo=UTC),
     )
 
 

@@ -131,7 +131,12 @@ def test_a_state_the_definition_does_not_know_is_left_out() -> None:
 
 def test_labels_of_choices_are_short() -> None:
     labels = {step.target: step.label for step in DRAWING.workflow.transitions if step.source == "Retrain?"}
-    assert labels == {"Train On EC2": "retrain", "Alert": "alert", "Skip": "else"}
+    assert labels == {
+        "Recall Version": "recall",
+        "Train On EC2": "retrain",
+        "Alert": "alert",
+        "Skip": "else",
+    }
     assert {label.text for label in DRAWING.labels} >= {
         "valid",
         "not valid",

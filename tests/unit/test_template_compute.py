@@ -28,6 +28,7 @@ FUNCTIONS = {
     "ComputeDrift",
     "Decide",
     "LaunchTrainer",
+    "RecallVersion",
     "EvaluateChallenger",
     "PromoteChallenger",
     "RollBack",
@@ -111,7 +112,7 @@ def test_heavy_layers_lie_only_where_they_are_needed() -> None:
 
     assert users("CodeLayer") == users("CoreLayer") == FUNCTIONS
     assert users("ArrowLayer") == {"ValidateData"}
-    assert users("LearnLayer") == {"ComputeDrift", "EvaluateChallenger"}
+    assert users("LearnLayer") == {"ComputeDrift", "RecallVersion", "EvaluateChallenger"}
     assert users("PageLayer") == {"WriteReport"}
 
 
