@@ -183,7 +183,7 @@ def _weighting(drift: DriftSummary) -> Weighting | None:
 
 def _goes_on(config: ModelConfig) -> bool:
     """Can the estimator learn from new rows alone, going on from its parent?"""
-    return config.estimator.class_path.rpartition(".")[2] in _GOES_ON
+    return config.estimator.name.rpartition(".")[2] in _GOES_ON
 
 
 _HOW = {"sudden": "suddenly", "gradual": "gradually", "recurring": "back to what it was"}

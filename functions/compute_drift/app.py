@@ -41,7 +41,7 @@ def handler(request: ComputeDriftInput, services: Services) -> DriftSummary:
     material = _material(request, manifest, services)
     verdict: Verdict = (
         services.detectors.update(request.model, request.run, lambda states: judge(material, states))
-        if manifest.kind == "incoming"
+        if material.new
         else judge(material, services.detectors.read(request.model))[1]
     )
     services.artifacts.put_json(layout.run_key(request.run, layout.DRIFT), verdict.document)
@@ -72,13 +72,14 @@ def _material(request: ComputeDriftInput, manifest: Manifest, services: Services
         holdout=_holdout(config, model, champion, services),
         importances=json.loads(importances) if importances else None,
         arrived=_arrived(manifest),
+        new=manifest.kind == "incoming",
     )
 
 
 def _arrived(manifest: Manifest) -> datetime:
     """When the first object of the batch was accepted: the time that a training gives its rows."""
     times = [item.stored_at for item in manifest.objects if item.stored_at is not None]
-    return min(times, default=datetime.now(UTC))
+    return min(times, default=datetime(1970, 1, 1, tzinfo=UTC))
 
 
 def _holdout(config: ModelConfig, model: Any, champion: VersionRecord, services: Services) -> "Rows":

@@ -3,10 +3,12 @@
 The stream counts rows (`error_stream`); a training asks for times. Every batch leaves marks in the state,
 rows of the stream with the time at which they came; a change counts from the mark that is nearest to the row
 at which it began. Beside them stand the batches, one after the other, in which the relation between features
-and label was found changed: one such batch may be a wrong export, several in a row are a new concept.
+and label was found changed in the same way: one such batch may be a wrong export, several in a row are a new
+concept.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 _MARKS_PER_BATCH = 16
 _MOST = 256  # marks that are remembered
 _MOST_BATCHES = 64
+_ALIKE = 0.9  # cosine between the errors of two batches of one new concept
+_FIFTHS = 5
 
 Times = npt.NDArray[np.datetime64]
 
@@ -64,27 +68,82 @@ def time_of(marks: Sequence[Sequence[Any]], row: int) -> datetime | None:
     return datetime.fromisoformat(nearest[1]) if nearest else None
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What a batch's labelled rows show: their `times` (n,), whether the relation of features and label is
+    `changed` (None: they cannot tell), by which `errors` (`signature`), and whether the rows are `new` to the
+    watch or a window of rows that it has seen."""
+
+    times: Times
+    changed: bool | None
+    errors: Mapping[str, float]
+    new: bool = True
+
+
 def concept_change(
-    state: Mapping[str, Any], times: Times, standing: Change | None, *, changed: bool | None
-) -> tuple[list[list[Any]], ConceptChange | None]:
-    """The batches in a row that found the relation changed, this one with rows at `times` (n,) included,
-    and the change they are of. `changed` None: this batch cannot tell, and neither ends the row nor adds.
+    state: Mapping[str, Any], seen: Seen, standing: Change | None
+) -> tuple[list[dict[str, Any]], ConceptChange | None]:
+    """The batches in a row that show one change, this one included, and that change.
+
+    `standing`: the change of the error's level that lasts. A batch that errs in another way than those before
+    begins anew; one that cannot tell neither adds nor ends.
     """
-    known = [list(batch) for batch in state.get("changed", ())]
-    if not len(times) or changed is None:
+    known = [dict(batch) for batch in state.get("changed", ())]
+    if not len(seen.times) or seen.changed is None:
         return known, None
-    if not changed:
+    if not seen.changed:
         return [], None
-    batches = [*known, [_spelled(times.min()), _spelled(times.max()), len(times)]][-_MOST_BATCHES:]
-    since = time_of(state["marks"], standing.began) if standing else None
-    since = since or datetime.fromisoformat(batches[0][0])
-    agreeing = [batch for batch in batches if datetime.fromisoformat(batch[1]) >= since]
+    batch = {
+        "from": _spelled(seen.times.min()),
+        "to": _spelled(seen.times.max()),
+        "rows": len(seen.times),
+        "errors": dict(seen.errors),
+    }
+    if known and alike(known[-1]["errors"], seen.errors) < _ALIKE:
+        known = []
+    batches = known if known and not seen.new else [*known, batch][-_MOST_BATCHES:]
+    first = datetime.fromisoformat(batches[0]["from"])
+    began = time_of(state["marks"], standing.began) if standing else None
+    since = first
+    if standing and began:  # a slope begins before it is noticed; a step not before a batch that shows it
+        since = began if standing.kind == "gradual" else max(first, began)
+    agreeing = [batch for batch in batches if datetime.fromisoformat(batch["to"]) >= since]
     return batches, ConceptChange(
         kind=standing.kind if standing else "sudden",
         since=since,
-        batches=len(agreeing),
-        rows=sum(batch[2] for batch in agreeing),
+        batches=max(1, len(agreeing)),
+        rows=sum(batch["rows"] for batch in agreeing),
     )
+
+
+def signature(predicted: Any, labels: Any, reference: Any = None) -> dict[str, float]:
+    """In which way rows are answered wrongly, of n answers and labels.
+
+    For classes, the share of rows by answer and label where they differ. For numbers, the mean error by
+    fifths of the answers, in mean absolute errors of `reference`: answers minus labels that were known.
+
+    >>> signature(np.array(["a", "a", "b"]), np.array(["a", "b", "b"]))
+    {'a > b': 0.3333333333333333}
+    """
+    if reference is None:
+        wrong = [f"{was} > {is_now}" for was, is_now in zip(predicted, labels, strict=True) if was != is_now]
+        return {name: wrong.count(name) / len(labels) for name in sorted(set(wrong))}
+    usual = float(np.abs(reference).mean()) or 1.0
+    errors = (np.asarray(predicted, np.float64) - np.asarray(labels, np.float64)) / usual
+    parts = np.array_split(errors[np.argsort(predicted, kind="stable")], _FIFTHS)
+    return {str(number): float(part.mean()) for number, part in enumerate(parts) if part.size}
+
+
+def alike(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+    """The cosine between two signatures: 1 where errors are the same up to their number.
+
+    >>> alike({"a > b": 0.3}, {"a > b": 0.1}), alike({"a > b": 0.3}, {"b > a": 0.3})
+    (1.0, 0.0)
+    """
+    names = sorted(one.keys() | other.keys())
+    first, second = (np.array([side.get(name, 0.0) for name in names]) for side in (one, other))
+    lengths = float(np.linalg.norm(first) * np.linalg.norm(second))
+    return round(float(first @ second) / lengths, 12) if lengths else 0.0
 
 
 def _spelled(time: np.datetime64) -> str:

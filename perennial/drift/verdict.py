@@ -10,13 +10,14 @@ import numpy as np
 from perennial.config import ModelConfig
 from perennial.contracts import ConceptChange, DriftKind, DriftSummary, PerformanceSummary
 from perennial.drift.attribution import Attribution, attribute
-from perennial.drift.change_point import Times, concept_change, row_times
+from perennial.drift.change_point import Seen, Times, concept_change, row_times, signature
 from perennial.drift.concept import Findings, Rows, errors_of, feed_stream, has_label, look_into, look_of
 from perennial.drift.detect import detect_drift
 from perennial.drift.error_stream import Change, ErrorStream
 from perennial.drift.importance import Importances
 from perennial.drift.multivariate import MultivariateChange, compare_samples
 from perennial.drift.report import DriftReport
+from perennial.metrics import labels_of
 from perennial.profile import Profile
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ _DOMAIN_ROWS = 1_000
 @dataclass
 class Material:
     """What there is to judge by: the champion with its baseline, reference sample, holdout and importances,
-    and the batch with its profile and arrival. What it is asked twice is found out once.
+    and the batch with its profile and arrival; not `new`: its rows have been judged before. What it is asked
+    twice is found out once.
     """
 
     config: ModelConfig
@@ -42,6 +44,7 @@ class Material:
     holdout: Rows
     importances: Mapping[str, Any] | None
     arrived: datetime
+    new: bool = True
     _findings: tuple[Findings, MultivariateChange | None] | None = None
     _attribution: tuple[Attribution | None] | None = None
 
@@ -143,8 +146,19 @@ def _concept(
     changed = None if unknown and "data" in kinds else unknown or (found is not None and found.changed)
     latest = ErrorStream.load(watched["stream"]).changes[-1:]
     standing = next((change for change in latest if _matters(change, material.config)), None)
-    batches, concept = concept_change(watched, times, standing, changed=changed)
+    seen = Seen(times, changed, _signature(material, labelled) if changed else {}, new=material.new)
+    batches, concept = concept_change(watched, seen, standing)
     return {**watched, "changed": batches}, concept
+
+
+def _signature(material: Material, labelled: Rows) -> dict[str, float]:
+    """In which way the champion errs on labelled rows."""
+    config, predicted = material.config, labelled.answers.predicted
+    labels = labels_of(labelled.frame, config)
+    if config.task == "classification":
+        return signature(predicted, labels)
+    known = material.holdout
+    return signature(predicted, labels, known.answers.predicted - labels_of(known.frame, config))
 
 
 def _matters(change: Change, config: ModelConfig) -> bool:

@@ -21,6 +21,7 @@ from perennial.errors import (
     CapacityUnavailable,
     VersionNotFound,
 )
+from perennial.strategy import full
 from tests.integration.function_support import document, invoke
 from tests.integration.moto_support import record, serve
 from tests.sample_run import arrive, event, first_champion, train
@@ -107,6 +108,7 @@ def test_the_job_is_written_before_the_instance_starts(services: Services) -> No
             "c6i.large, c7i.large, m5.large, m6i.large, m7i.large, r6i.large"
         ),
         "libraries": {},  # only a layer knows its versions
+        "strategy": full("all accepted data").model_dump(),
     }
     known = services.attempts.of_instance(launched["instance_id"])
     assert known
