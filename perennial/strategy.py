@@ -132,6 +132,7 @@ def _for_concept(change: ConceptChange, data: DataSummary, known: Known, config:
         update={
             "name": "recall",
             "fallback": strategy,
+            "weights": None,
             "since": change.since,
             "reason": f"{found}: it may have been so before, and trying {archived} costs no instance; "
             f"if none is better, {name}",
