@@ -10,7 +10,7 @@ SOURCES := $(wildcard perennial functions ec2_trainer local scenarios layers ben
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help install build run up down test lint unit integration e2e invoke deploy bench bench-peers bench-quality lock clean
+.PHONY: help install build run up down test lint unit integration e2e invoke deploy bench bench-peers bench-quality bench-reliability lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -70,6 +70,9 @@ bench-peers: .venv/.installed ## the tools that benchmarks compare with, each in
 
 bench-quality: install ## false alarms, power and time to detect, to docs/drift-quality.md
 	@$(PYTHON) -m bench.quality
+
+bench-reliability: install ## runs with faults at random moments, about half an hour, to docs/reliability.md
+	@$(PYTHON) -m bench.reliability
 
 lock: .venv/.installed ## recompile the locked requirements
 	@requirements/lock.sh $(CURDIR)/.venv/bin/uv --upgrade
