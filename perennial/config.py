@@ -94,6 +94,23 @@ class DriftPolicy(Block):
     min_performance_drop: Share = 0.05
 
 
+class TriggerPolicy(Block):
+    """When what was uploaded is looked at.
+
+    `debounce`: uploads that come within it of one another become one batch, looked at by one run; 0s looks at
+    once. `max_wait`: after so long a run takes what has come, even if more still comes.
+    """
+
+    debounce: Duration = timedelta(seconds=30)
+    max_wait: Annotated[Duration, Field(le=timedelta(minutes=30))] = timedelta(minutes=10)
+
+    @model_validator(mode="after")
+    def _waits_long_enough(self) -> Self:
+        if self.debounce > self.max_wait:
+            raise ValueError(f"debounce {self.debounce} is longer than max_wait {self.max_wait}")
+        return self
+
+
 class RetrainPolicy(Block):
     """What holds retraining back."""
 
@@ -203,6 +220,7 @@ class ModelConfig(Block):
     holdout: Annotated[float, Field(gt=0, lt=0.9)] = 0.2
     format: FileFormat = FileFormat()
     validation: ValidationRules = ValidationRules()
+    trigger: TriggerPolicy = TriggerPolicy()
     drift: DriftPolicy = DriftPolicy()
     policy: RetrainPolicy = RetrainPolicy()
     strategy: StrategyPolicy = StrategyPolicy()

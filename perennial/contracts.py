@@ -79,13 +79,19 @@ class OfRun(Contract):
 
 
 class ResolveTriggerInput(Contract):
+    """`started_at` is when the run began, `now` when it came to this state, which it may do again."""
+
     run: str
     started_at: datetime
+    now: datetime
     event: dict[str, Any]
 
 
 class Request(OfRun):
-    """The one request that every trigger becomes."""
+    """The one request that every trigger becomes.
+
+    `wait_seconds`: uploads still come, the run is to wait so long and ask again.
+    """
 
     trigger: Trigger
     runnable: bool
@@ -93,6 +99,7 @@ class Request(OfRun):
     champion: int | None
     batch: BatchKind | None
     objects: int = Field(ge=0)
+    wait_seconds: int = Field(default=0, ge=0)
 
 
 class ValidateDataInput(OfRun):

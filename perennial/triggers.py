@@ -1,14 +1,16 @@
-"""The four triggers: each event that may start a run becomes the same `Trigger`.
+"""The four triggers: each event that may start a run becomes the same `Trigger`; and how long uploads settle.
 
 Event shapes: https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html (upload),
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/cloudwatch-and-eventbridge.html (alarm).
 """
 
+import math
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from perennial import layout
+from perennial.config import TriggerPolicy
 from perennial.contracts import Trigger
 from perennial.errors import UnreadableTrigger
 
@@ -24,6 +26,7 @@ def read_trigger(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
         "aws.s3": _upload,
         "aws.cloudwatch": _alarm,
         "perennial.schedule": _schedule,
+        "perennial.waiting": _waiting,
     }
     reader = readers.get(str(event.get("source", "")), _on_demand)
     try:
@@ -37,6 +40,20 @@ def read_trigger(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
             'event, a CloudWatch alarm state change, a schedule, or {"model": …, "reason": …}; '
             f"{type(error).__name__}: {error}"
         ) from error
+
+
+def seconds_to_wait(newest: datetime, started_at: datetime, now: datetime, policy: TriggerPolicy) -> int:
+    """How many whole seconds a run is still to wait for further uploads; 0 when they have settled.
+
+    newest: when the youngest of what has arrived was stored. started_at: when the run began to wait.
+
+    >>> from datetime import UTC, timedelta
+    >>> began = datetime(2026, 1, 1, tzinfo=UTC)
+    >>> seconds_to_wait(began, began, began + timedelta(seconds=10.5), TriggerPolicy(debounce="30s"))
+    20
+    """
+    settled = min(newest + policy.debounce, started_at + policy.max_wait)
+    return max(math.ceil((settled - now).total_seconds()), 0)
 
 
 def _upload(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
@@ -63,6 +80,10 @@ def _alarm(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
 
 def _schedule(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
     return event["model"], Trigger(kind="schedule", reason=f"scheduled for {event['time']}", at=at)
+
+
+def _waiting(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:
+    return event["model"], Trigger(kind="upload", reason=f"a batch arrived during run {event['run']}", at=at)
 
 
 def _on_demand(event: Mapping[str, Any], at: datetime) -> tuple[str, Trigger]:

@@ -26,6 +26,12 @@ class Intake:
         taken = self._claims.take(model, run, self._pinned(listed), now)
         return self._manifest(model, run, "incoming", taken)
 
+    def newest(self, model: str) -> datetime | None:
+        """When the youngest of what has arrived was stored; None where nothing is or no more can be taken."""
+        listed = list(islice(self._data.list(layout.incoming(model)), BATCH_OBJECTS))
+        stored = [item.stored_at for item in listed if item.stored_at]
+        return max(stored) if 0 < len(stored) < BATCH_OBJECTS else None
+
     def unlearnt(self, model: str, run: str, champion: int | None) -> Manifest | None:
         """The newest of what was accepted since the champion was trained; None where there is nothing."""
         learnt = learnt_keys(self._artifacts, model, champion) if champion is not None else set()

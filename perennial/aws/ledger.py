@@ -1,6 +1,7 @@
 """The ledger of runs, the claims on their batches, and the lock of each model, in DynamoDB."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -104,31 +105,65 @@ class Ledger:
         )
 
 
+@dataclass(frozen=True)
+class Holder:
+    """The run that holds a lock. `collecting`: it takes its batch later, and then all that has come."""
+
+    run: str
+    collecting: bool
+
+
 class Lock:
     """At most one run at a time works on a model."""
 
     def __init__(self, table: Any, alive: Callable[[str], bool]) -> None:
         self._table, self._alive = table, alive
 
-    def acquire(self, model: str, run: str, now: datetime) -> str | None:
-        """Take the model's lock; None when it is ours, otherwise the run that holds it.
+    def acquire(
+        self, model: str, run: str, now: datetime, *, collecting: bool = False, waiting: bool = False
+    ) -> Holder | None:
+        """Take the model's lock; None when it is ours, otherwise who holds it.
 
-        A lock whose run has ended or whose lease is over is taken over.
+        A lock whose run has ended or whose lease is over is taken over. collecting: this run will call
+        `settle` before it takes its batch. waiting: leave word with the holder, in the same write that reads
+        who it is, that something waits for it; a holder that collects takes that up itself.
         """
-        holder = self._put(model, run, now)
-        if holder is None or self._alive(holder):
-            return holder
-        return self._put(model, run, now, dead=holder)
+        dead = ""
+        while not self._put(model, run, now, collecting, dead):
+            holder = self._ask(model, waiting)
+            if holder is None:  # given back between the refusal and this look
+                continue
+            if self._alive(holder.run):
+                return holder
+            dead = holder.run
+        return None
 
-    def _put(self, model: str, run: str, now: datetime, dead: str = "") -> str | None:
+    def settle(self, model: str, run: str) -> None:
+        """End the collecting: what word was left of until now lies in what this run lists from here on."""
+        self._table.update_item(
+            Key=model_key(model, "lock"),
+            UpdateExpression="REMOVE collecting, waiting",
+            ConditionExpression="#owner = :run",
+            ExpressionAttributeNames={"#owner": "owner"},
+            ExpressionAttributeValues={":run": run},
+        )
+
+    def holder(self, model: str) -> str | None:
+        """The run that holds the lock now."""
+        holder = self._ask(model, waiting=False)
+        return holder.run if holder else None
+
+    def _put(self, model: str, run: str, now: datetime, collecting: bool, dead: str) -> bool:
+        item = {
+            **model_key(model, "lock"),
+            "owner": run,
+            "lease_until": int((now + LEASE).timestamp()),
+            "acquired_at": now.isoformat(),
+            **({"collecting": True} if collecting else {}),
+        }
         try:
             self._table.put_item(
-                Item={
-                    **model_key(model, "lock"),
-                    "owner": run,
-                    "lease_until": int((now + LEASE).timestamp()),
-                    "acquired_at": now.isoformat(),
-                },
+                Item=item,
                 ConditionExpression=(
                     "attribute_not_exists(pk) OR #owner IN (:run, :dead) OR lease_until < :now"
                 ),
@@ -136,16 +171,33 @@ class Lock:
                 ExpressionAttributeValues={":run": run, ":dead": dead, ":now": int(now.timestamp())},
             )
         except ClientError as error:
-            if not refused(error):
-                raise
-            # released between the refusal and this look: then it can be had
-            return self.holder(model) or self._put(model, run, now, dead)
-        return None
+            if refused(error):
+                return False
+            raise
+        return True
 
-    def holder(self, model: str) -> str | None:
-        """The run that holds the lock now."""
-        item = self._table.get_item(Key=model_key(model, "lock"), ConsistentRead=True).get("Item")
-        return str(item["owner"]) if item else None
+    def _ask(self, model: str, waiting: bool) -> Holder | None:
+        key = model_key(model, "lock")
+        if not waiting:
+            item = self._table.get_item(Key=key, ConsistentRead=True).get("Item")
+            return _holder(item) if item else None
+        try:
+            answer = self._table.update_item(
+                Key=key,
+                UpdateExpression="SET waiting = :true",
+                ConditionExpression="attribute_exists(pk)",
+                ExpressionAttributeValues={":true": True},
+                ReturnValues="ALL_NEW",
+            )
+        except ClientError as error:
+            if refused(error):
+                return None
+            raise
+        return _holder(answer["Attributes"])
+
+
+def _holder(item: dict[str, Any]) -> Holder:
+    return Holder(str(item["owner"]), bool(item.get("collecting", False)))
 
 
 class Claims:

@@ -1,6 +1,7 @@
 """Resolve Trigger: every way in which a run has something to do, and every way in which it has not."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from perennial import layout
 from perennial.aws.table import run_key
 from perennial.aws.wiring import Services
+from perennial.config import models_dir
 from perennial.contracts import Manifest
 from perennial.errors import UnknownModel, UnreadableTrigger
 from tests.integration.function_support import document, invoke, keys
@@ -41,7 +43,8 @@ def champion(services: Services, *learnt: str) -> None:
 
 
 def test_an_upload_pins_its_batch_and_takes_the_model(services: Services) -> None:
-    stored = arrive(services)
+    arrive(services)
+    stored = services.data.head(KEY)
     request = resolve("run-1")
     assert (request["runnable"], request["objects"], request["champion"]) == (True, 1, None)
     assert request["reason"] == "2026-11-21/meadow.csv was uploaded"
@@ -162,7 +165,8 @@ def test_nothing_new_since_the_champion_learnt(services: Services) -> None:
 
 def test_what_the_champion_has_not_learnt_is_the_window(services: Services) -> None:
     services.data.put("accepted/iris/dt=2026-11-01/run-0/a.csv", b"a")
-    newer = services.data.put("accepted/iris/dt=2026-11-02/run-5/b.csv", b"b")
+    services.data.put("accepted/iris/dt=2026-11-02/run-5/b.csv", b"b")
+    newer = services.data.head("accepted/iris/dt=2026-11-02/run-5/b.csv")
     champion(services, "accepted/iris/dt=2026-11-01/run-0/a.csv")
     assert resolve("run-1", "trigger_on_demand")["runnable"] is True
     found = manifest(services, "run-1")
@@ -172,6 +176,112 @@ def test_what_the_champion_has_not_learnt_is_the_window(services: Services) -> N
 def test_the_window_of_a_model_without_champion_is_all_that_was_accepted(services: Services) -> None:
     services.data.put("accepted/iris/dt=2026-11-01/run-0/a.csv", b"a")
     assert resolve("run-1", "trigger_on_demand")["objects"] == 1
+
+
+# Uploads that come together
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The model waits a minute for further uploads, three at the most."""
+    text = (models_dir() / "iris.yaml").read_text("utf-8")
+    assert "debounce: 0s" in text
+    changed = text.replace("debounce: 0s", "debounce: 60s, max_wait: 3m")
+    (tmp_path / "iris.yaml").write_text(changed, "utf-8")
+    monkeypatch.setenv("PERENNIAL_MODELS", str(tmp_path))
+
+
+def resolve_at(run: str, stored: datetime, seconds: float, **more: Any) -> dict[str, Any]:
+    """A run that began when something was stored comes to this state so many seconds later."""
+    now = stored + timedelta(seconds=seconds)
+    more = {"event": event("trigger_upload")} | more
+    return invoke("resolve_trigger", run=run, started_at=stored.isoformat(), now=now.isoformat(), **more)
+
+
+def stored_at(services: Services, key: str = KEY) -> datetime:
+    found = services.data.head(key)
+    assert found
+    assert found.stored_at
+    return found.stored_at
+
+
+def test_an_upload_is_waited_for_until_none_has_come_for_the_window(
+    services: Services, executions: Executions, patient: None
+) -> None:
+    executions.start("run-1")
+    arrive(services)
+    first = stored_at(services)
+    waiting = resolve_at("run-1", first, 0.5)
+    assert (waiting["runnable"], waiting["wait_seconds"], waiting["objects"]) == (False, 60, 0)
+    assert services.lock.holder("iris") == "run-1"
+
+    arrive(services, key=OTHER)
+    other = {"source": "aws.s3", "detail": {"object": {"key": OTHER}}}
+    second = resolve_at("run-2", first, 1, event=other)
+    assert (second["runnable"], second["wait_seconds"]) == (False, 0)
+    assert second["reason"] == "coalesced: run run-1 waits for further uploads and takes this one with them"
+    assert (services.ledger.run("run-2") or {})["coalesced_into"] == "run-1"
+
+    settled = resolve_at("run-1", first, 63)
+    assert (settled["runnable"], settled["wait_seconds"], settled["objects"]) == (True, 0, 2)
+    assert settled["reason"] == "2026-11-21/meadow.csv was uploaded, and 1 more object with it"
+    assert [item.key for item in manifest(services, "run-1").objects] == [KEY, OTHER]
+
+    late = resolve_at("run-3", first, 64, event=other)
+    assert late["reason"].startswith("run run-1 is at work on iris")
+
+
+def test_a_stream_that_never_settles_is_cut_at_the_longest_wait(services: Services, patient: None) -> None:
+    arrive(services)
+    newest = stored_at(services)
+    began = newest - timedelta(seconds=170)
+    given: dict[str, Any] = {
+        "run": "run-1",
+        "event": event("trigger_upload"),
+        "started_at": began.isoformat(),
+    }
+    request = invoke("resolve_trigger", now=newest.isoformat(), **given)
+    assert (request["runnable"], request["wait_seconds"]) == (False, 10)
+    at_last = (began + timedelta(minutes=3)).isoformat()
+    assert invoke("resolve_trigger", now=at_last, **given)["objects"] == 1
+
+
+def test_more_than_a_batch_can_take_is_not_waited_for(
+    services: Services, patient: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perennial.aws.intake.BATCH_OBJECTS", 2)
+    arrive(services)
+    arrive(services, key=OTHER)
+    assert resolve_at("run-1", stored_at(services), 0)["objects"] == 2
+
+
+@pytest.mark.parametrize("trigger", ["trigger_on_demand", "trigger_alarm"])
+def test_only_uploads_wait(services: Services, patient: None, trigger: str) -> None:
+    arrive(services)
+    assert resolve_at("run-1", stored_at(services), 0, event=event(trigger))["objects"] == 1
+
+
+def test_a_run_that_waits_keeps_its_model_though_its_own_upload_was_taken_back(
+    services: Services, executions: Executions, patient: None
+) -> None:
+    executions.start("run-1")
+    arrive(services)
+    first = stored_at(services)
+    resolve_at("run-1", first, 0)
+    arrive(services, key=OTHER)
+    services.data.delete(KEY)
+    assert [resolve_at("run-1", first, 90)["objects"], services.lock.holder("iris")] == [1, "run-1"]
+
+
+def test_what_waited_for_a_run_gets_one_of_its_own_and_nothing_else(services: Services) -> None:
+    following = {"source": "perennial.waiting", "model": "iris", "run": "run-1"}
+    services.data.put("accepted/iris/dt=2026-11-01/run-0/a.csv", b"a")
+    assert resolve("run-2", following)["runnable"] is False
+    finish(services, "run-2", "skipped")
+    arrive(services)
+    request = resolve("run-3", following)
+    assert (request["runnable"], request["batch"], request["objects"]) == (True, "incoming", 1)
+    assert request["reason"] == "a batch arrived during run run-1"
 
 
 # What cannot be

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from perennial.aws.ledger import LEASE, Claims, Ledger, Lock
+from perennial.aws.ledger import LEASE, Claims, Holder, Ledger, Lock
 from perennial.aws.table import run_key
 from perennial.contracts import StoredObject, Trigger
 from tests.integration.moto_support import NOW
@@ -96,7 +97,7 @@ def test_a_free_lock_is_taken_and_a_held_one_names_its_holder(table: Any) -> Non
     mine = lock(table, "run-1")
     assert mine.holder("iris") is None
     assert mine.acquire("iris", "run-1", NOW) is None
-    assert mine.acquire("iris", "run-2", NOW) == "run-1"
+    assert mine.acquire("iris", "run-2", NOW) == Holder("run-1", collecting=False)
     assert mine.holder("iris") == "run-1"
 
 
@@ -127,14 +128,16 @@ def test_of_two_that_find_it_dead_one_takes_it(table: Any) -> None:
             assert lock(table).acquire("iris", "quicker", NOW) is None
         return run == "quicker"
 
-    assert Lock(table, alive).acquire("iris", "slower", NOW) == "quicker"
+    assert Lock(table, alive).acquire("iris", "slower", NOW) == Holder("quicker", collecting=False)
     assert lock(table).holder("iris") == "quicker"
 
 
 def test_a_lease_that_is_over_ends_even_a_run_that_seems_alive(table: Any) -> None:
     mine = lock(table, "run-1")
     assert mine.acquire("iris", "run-1", NOW) is None
-    assert mine.acquire("iris", "run-2", NOW + LEASE - timedelta(seconds=1)) == "run-1"
+    assert mine.acquire("iris", "run-2", NOW + LEASE - timedelta(seconds=1)) == Holder(
+        "run-1", collecting=False
+    )
     assert mine.acquire("iris", "run-2", NOW + LEASE + timedelta(seconds=1)) is None
     assert mine.holder("iris") == "run-2"
 
@@ -149,6 +152,10 @@ class Refusing:
         self._give_back()
         return self._table.get_item(**request)
 
+    def update_item(self, **request: Any) -> Any:
+        self._give_back()
+        return self._table.update_item(**request)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._table, name)
 
@@ -158,6 +165,47 @@ def test_a_lock_that_is_given_back_meanwhile_is_really_taken(table: Any) -> None
     refusing = Refusing(table, lambda: table.delete_item(Key={"pk": "model#iris", "sk": "lock"}))
     assert lock(refusing, "run-1").acquire("iris", "run-2", NOW) is None
     assert lock(table).holder("iris") == "run-2"
+
+
+def word(table: Any) -> bool:
+    """Has somebody left word that he waits?"""
+    return bool(table.get_item(Key={"pk": "model#iris", "sk": "lock"})["Item"].get("waiting"))
+
+
+def test_who_waits_leaves_word_and_learns_whether_the_holder_collects(table: Any) -> None:
+    mine = lock(table, "run-1")
+    assert mine.acquire("iris", "run-1", NOW, collecting=True) is None
+    assert mine.acquire("iris", "run-2", NOW) == Holder("run-1", collecting=True)
+    assert not word(table)
+    assert mine.acquire("iris", "run-3", NOW, waiting=True) == Holder("run-1", collecting=True)
+    assert word(table)
+
+
+def test_word_left_before_the_batch_is_listed_is_taken_up_by_it(table: Any) -> None:
+    mine = lock(table, "run-1")
+    assert mine.acquire("iris", "run-1", NOW, collecting=True) is None
+    mine.acquire("iris", "run-2", NOW, waiting=True)
+    mine.settle("iris", "run-1")
+    assert not word(table)
+    assert mine.acquire("iris", "run-3", NOW, waiting=True) == Holder("run-1", collecting=False)
+    assert word(table)
+
+
+def test_only_the_holder_settles(table: Any) -> None:
+    mine = lock(table, "run-1")
+    assert mine.acquire("iris", "run-1", NOW, collecting=True) is None
+    with pytest.raises(ClientError, match="ConditionalCheckFailed"):
+        mine.settle("iris", "run-2")
+    assert mine.acquire("iris", "run-2", NOW) == Holder("run-1", collecting=True)
+
+
+def test_word_is_not_left_with_a_lock_that_was_given_back(table: Any) -> None:
+    """The one who came too late to leave word takes the model."""
+    assert lock(table, "run-1").acquire("iris", "run-1", NOW) is None
+    refusing = Refusing(table, lambda: table.delete_item(Key={"pk": "model#iris", "sk": "lock"}))
+    assert lock(refusing, "run-1").acquire("iris", "run-2", NOW, waiting=True) is None
+    assert lock(table).holder("iris") == "run-2"
+    assert not word(table)
 
 
 def stored(name: str = "x.csv", version: str | None = "1") -> StoredObject:

@@ -1,7 +1,7 @@
 """Four kinds of event become one request; anything else is named as what it is."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from perennial.config import TriggerPolicy
 from perennial.contracts import Trigger
 from perennial.errors import UnreadableTrigger
-from perennial.triggers import read_trigger
+from perennial.triggers import read_trigger, seconds_to_wait
 
 NOW = datetime(2026, 11, 21, 6, 0, tzinfo=UTC)
 EVENTS = Path(__file__).resolve().parents[2] / "events"
@@ -75,6 +76,34 @@ def test_force_is_what_was_said(said: Any, force: bool) -> None:
     assert read_trigger({"model": "iris", "force": said}, NOW)[1].force is force
 
 
+def test_what_waited_for_a_run_is_an_upload_without_a_name() -> None:
+    given = {"source": "perennial.waiting", "model": "iris", "run": "run-1"}
+    assert read_trigger(given, NOW) == (
+        "iris",
+        Trigger(kind="upload", reason="a batch arrived during run run-1", at=NOW),
+    )
+
+
+@given(
+    debounce=st.floats(0, 600),
+    more=st.floats(0, 1100),
+    began=st.floats(-3600, 3600),
+    later=st.floats(0, 3600),
+)
+def test_a_wait_ends_with_the_window_or_the_longest_wait(
+    debounce: float, more: float, began: float, later: float
+) -> None:
+    """Seconds before and after the newest upload; waiting as long as told is always enough."""
+    policy = TriggerPolicy(
+        debounce=timedelta(seconds=debounce), max_wait=timedelta(seconds=debounce + more + 1e-3)
+    )
+    started, now = NOW + timedelta(seconds=began), NOW + timedelta(seconds=later)
+    wait = seconds_to_wait(NOW, started, now, policy)
+    assert 0 <= wait <= max(debounce - later, 0) + 1
+    assert wait <= max((started + policy.max_wait - now).total_seconds(), 0) + 1
+    assert seconds_to_wait(NOW, started, now + timedelta(seconds=wait), policy) == 0
+
+
 def test_keys_are_taken_as_they_are() -> None:
     """EventBridge does not encode keys as S3's own notifications do."""
     key = "incoming/iris/a+b %2F ü/x y.csv"
@@ -111,6 +140,7 @@ def test_an_alarm_over_several_metrics_of_one_model_is_about_that_model() -> Non
         {"source": "aws.cloudwatch", "detail": {"alarmName": "a"}},
         {"source": "perennial.schedule", "model": "iris"},
         {"source": "perennial.schedule", "model": 5, "time": "2026-11-21T06:00:00Z"},
+        {"source": "perennial.waiting", "model": "iris"},
         {"source": "aws.ec2", "detail": {"instance-id": "i-1", "state": "terminated"}},
     ],
     ids=str,
@@ -130,7 +160,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-SOURCES = st.sampled_from(["aws.s3", "aws.cloudwatch", "perennial.schedule", "aws.ec2"])
+SOURCES = st.sampled_from(["aws.s3", "aws.cloudwatch", "perennial.schedule", "perennial.waiting", "aws.ec2"])
 NAMED = st.fixed_dictionaries(
     {},
     optional={
