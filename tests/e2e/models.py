@@ -5,6 +5,9 @@ from typing import Any
 import yaml
 
 from local.engine import ROOT
+from scenarios import crowd
+
+MANY = 12  # models that train at the same time
 
 _QUICK: dict[str, Any] = yaml.safe_load((ROOT / "models" / "iris.yaml").read_text(encoding="utf-8")) | {
     "estimator": {"class": "sklearn.tree.DecisionTreeClassifier"},
@@ -65,6 +68,9 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     "starved": {"estimator": _STEADY},
     "unheard": {},
     "overfull": {},
+    # test_concurrency
+    "gathering": crowd.GATHERING,
+    **{f"one-of-many-{number:02d}": crowd.GATHERING for number in range(MANY)},
     # test_command
     "asked": {"estimator": {"class": "sklearn.tree.DecisionTreeClassifier", "params": {"max_dept": 3}}},
 }
