@@ -133,22 +133,31 @@ class Campaign:
             time.sleep(0.5)
         self.faults.set(model, None)
         ending = judge(
-            stack, run, batch, fault, seconds, errors(stack, run), self._consoles(run), left=living(run)
+            stack,
+            run,
+            batch,
+            fault,
+            seconds,
+            errors(stack, run),
+            self._consoles(stack, run),
+            left=living(run),
         )
         _forget_alarms(model)  # the engine looks at each of them with every metric
         return ending
 
-    def _consoles(self, run: str) -> list[str]:
-        """The console logs of a run's instances."""
-        paths = [self.session.console(instance) for instance in instances(run)]
+    def _consoles(self, stack: DeployedStack, run: str) -> list[str]:
+        """The console logs of a run's instances; EC2 forgets one soon after its end."""
+        attempts = stack.services.attempts.of_run(stack.model, run)
+        paths = [self.session.console(one.instance_id) for one in attempts if one.instance_id]
         return [path.read_text(errors="replace") for path in paths if path.exists()]
 
 
-def instances(run: str, *states: str) -> list[str]:
-    """A run's instances, those in these states or all."""
-    filters = [{"Name": "tag:perennial:run", "Values": [run]}]
-    if states:
-        filters.append({"Name": "instance-state-name", "Values": list(states)})
+def living(run: str) -> list[str]:
+    """A run's instances that cost money."""
+    filters = [
+        {"Name": "tag:perennial:run", "Values": [run]},
+        {"Name": "instance-state-name", "Values": ["pending", "running", "stopping", "shutting-down"]},
+    ]
     pages = client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
     return [
         instance["InstanceId"]
@@ -156,11 +165,6 @@ def instances(run: str, *states: str) -> list[str]:
         for reservation in page["Reservations"]
         for instance in reservation["Instances"]
     ]
-
-
-def living(run: str) -> list[str]:
-    """Its instances that cost money."""
-    return instances(run, "pending", "running", "stopping", "shutting-down")
 
 
 def errors(stack: DeployedStack, run: str) -> list[str]:

@@ -12,7 +12,7 @@ time_scale: what a second of EC2's two minutes of notice lasts; 1 without it.
 |---|---|
 | capacity | the first `calls` CreateFleet calls of each market (or of `market`) get no instance but `error` |
 | boot | the user data starts `after` seconds late |
-| rebalance | a rebalance recommendation: in the metadata and as an event |
+| rebalance | a spot instance's rebalance recommendation: in the metadata and as an event |
 | interruption | a spot interruption notice: in the metadata and as an event, and EC2 terminates after it |
 | terminate | EC2 terminates the instance, as when a person does |
 | kill | SIGKILL to the trainer's process, as the kernel does that is out of memory; the user data goes on |
@@ -38,17 +38,9 @@ from pathlib import Path
 
 FILE = "faults.json"
 AT_THE_DOOR = frozenset({"network", "s3", "callback"})
+SPOT_ONLY = frozenset({"rebalance", "interruption"})
 LASTING = AT_THE_DOOR | {"disk"}
-KINDS = LASTING | {
-    "capacity",
-    "boot",
-    "rebalance",
-    "interruption",
-    "terminate",
-    "kill",
-    "panic",
-    "hang",
-}
+KINDS = LASTING | SPOT_ONLY | {"capacity", "boot", "terminate", "kill", "panic", "hang"}
 _ERRORS = {"capacity": "InsufficientInstanceCapacity", "callback": "ThrottlingException"}
 _KEYS = {"kind", "name", "model", "run", "attempt", "market", "calls", "error", "after", "at", "for"}
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from local.faults import LASTING, Fault
+from local.faults import LASTING, SPOT_ONLY, Fault
 from local.gateway import Gateway
 from local.instance import CONSOLE, Instance
 
@@ -58,7 +58,10 @@ class Injection:
             self._terminate()
 
     def _due(self, fault: Fault) -> float | None:
-        """When, on the monotonic clock; None before the console shows the fault's text."""
+        """When, on the monotonic clock; None before the console shows the fault's text, and for ever where
+        it can only befall a spot instance and this is none."""
+        if fault.kind in SPOT_ONLY and self._instance.metadata.facts.life_cycle != "spot":
+            return None
         if not fault.at:
             return self._began + fault.after
         if fault.at not in self._seen:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError
 
 from perennial import cli
 from perennial.aws import clients, wiring
+from perennial.aws.history import Visit
 from perennial.aws.wiring import Services, Settings
-from perennial.contracts import Trigger
+from perennial.contracts import TrainingProgress, Trigger
 from tests.integration import moto_support
 from tests.integration.moto_support import NOW, Executions
 
@@ -144,6 +145,30 @@ class TestStatus:
 
         assert "stopped" in newest
         assert "…" in oldest
+
+    def test_shows_how_far_a_training_is(
+        self, perennial: Command, services: Services, executions: Executions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        enter(services, "training", 1)
+        executions.start("training")
+        visit = Visit("Train On EC2", datetime.now(UTC), None, None)
+        monkeypatch.setattr("perennial.aws.history.visits", lambda _events: [visit])
+        now = datetime.now(UTC)
+        told = TrainingProgress(
+            attempt=1,
+            instance_id="i-1",
+            phase="fit",
+            share=0.43,
+            at=now,
+            ends_at=now + timedelta(minutes=5),
+        )
+        services.progress.tell("training", told)
+        services.progress.tell("training", told.model_copy(update={"attempt": 0, "share": 0.9}))
+
+        assert (
+            "Train On EC2 … attempt 2: fit 43 %, about 5 min left"
+            in perennial("status", "--model", "iris").out
+        )
 
     def test_shows_the_newest_first_and_no_more_than_asked_for(
         self, perennial: Command, services: Services
