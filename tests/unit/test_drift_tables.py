@@ -17,6 +17,7 @@ from perennial.drift.recent import Bucket, add_batch
 from perennial.drift.sequential import SequentialState
 from perennial.errors import ProfileMismatch
 from perennial.profile import Profile
+from scenarios.iris import MEASUREMENTS, first_season, season
 
 
 def numbers(rng: np.random.Generator, rows: int, columns: int = 20, shift: float = 0.0) -> dict[str, Any]:
@@ -108,6 +109,31 @@ def test_the_classifiers_null_distribution_holds() -> None:
         )
     ]
     assert np.mean(np.array(found) < 0.1) <= 0.5  # 1 expected; more than 6 of 12 has probability 0.005 %
+
+
+@pytest.mark.parametrize("case", ["fewer decimals", "decimals as they come", "copies", "resampled", "levels"])
+def test_equal_rows_and_other_decimals_are_no_drift(case: str) -> None:
+    found = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        if case == "levels":
+            before, now = (
+                pd.DataFrame(rng.poisson(1, (rows, 3)), columns=list("abc")) for rows in (200, 100)
+            )
+        else:
+            flowers, later = first_season()[MEASUREMENTS], season("later", rows=150, seed=seed)[MEASUREMENTS]
+            both = pd.concat([flowers, season("next", rows=150, seed=seed + 100)[MEASUREMENTS]])
+            before, now = {
+                "fewer decimals": (flowers, later),
+                "decimals as they come": (both, later),
+                "copies": (both, pd.concat([later[:50]] * 3)),
+                "resampled": tuple(flowers.sample(150, replace=True, random_state=seed + n) for n in (0, 50)),
+            }[case]
+        change = compare_samples(before, now, seed=seed)
+        assert change is not None
+        found.append(change.p_value)
+    assert min(found) > 0.001
+    assert np.median(found) > 0.1
 
 
 def watch(seed: int, batches: int, drift: float, rows: int = 200, reference: int = 5000) -> list[Any]:
