@@ -10,7 +10,7 @@ SOURCES := $(wildcard perennial functions ec2_trainer local scenarios layers ben
 
 export SAM_CLI_TELEMETRY := 0
 
-.PHONY: help install build run up down test lint unit integration e2e invoke deploy bench bench-peers bench-quality bench-reliability lock clean
+.PHONY: help install build run up down test lint unit integration e2e invoke deploy bench bench-peers bench-quality bench-reliability bench-concurrency lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | \
@@ -73,6 +73,9 @@ bench-quality: install ## false alarms, power and time to detect, to docs/drift-
 
 bench-reliability: install ## runs with faults at random moments, about half an hour, to docs/reliability.md
 	@$(PYTHON) -m bench.reliability
+
+bench-concurrency: install ## fifty runs at once for one model and for fifty, to docs/concurrency.md
+	@$(PYTHON) -m bench.concurrency
 
 lock: .venv/.installed ## recompile the locked requirements
 	@requirements/lock.sh $(CURDIR)/.venv/bin/uv --upgrade

@@ -12,6 +12,7 @@ from perennial.aws.clients import naming_outages
 from perennial.aws.wiring import Services, Settings
 from perennial.contracts import Contract
 from perennial.errors import InvalidRequest
+from perennial.summaries import small
 
 type Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
@@ -44,7 +45,7 @@ def task[C: Contract](
                 request = _read(contract, event)
                 _speak_of(request)
                 with naming_outages():
-                    answer = function(request, services()).model_dump(mode="json")
+                    answer = small(function(request, services()).model_dump(mode="json"))
             finally:
                 _publish_metrics()
             logger.info("done", extra={"answer": answer})

@@ -9,7 +9,10 @@ from typing import Any, get_args
 import pytest
 from jsonata import Jsonata
 
+from local.schemas import schemas
 from perennial import contracts, errors
+from perennial.config import TriggerPolicy
+from perennial.summaries import LIMIT
 
 PATH = Path(__file__).parents[2] / "statemachine" / "retraining.asl.json"
 MACHINE: dict[str, Any] = json.loads(PATH.read_text("utf-8"))
@@ -136,6 +139,58 @@ def test_a_task_has_a_time_limit_that_is_a_number(name: str) -> None:
     # the embedded AWS cannot read an expression here
     assert isinstance(STATES[name]["TimeoutSeconds"], int)
     assert 0 < STATES[name]["TimeoutSeconds"] <= MACHINE["TimeoutSeconds"]
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_a_task_has_both_retry_and_catch(name: str) -> None:
+    assert STATES[name]["Retry"]
+    assert STATES[name]["Catch"]
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if name not in CALLBACKS])
+def test_nothing_is_billed_for_waiting(name: str) -> None:
+    """What may take longer than a function waits for a callback, or in a Wait state."""
+    assert STATES[name]["TimeoutSeconds"] <= 900
+
+
+def test_every_loop_waits() -> None:
+    """Without its Wait states the workflow only leads on: no loop uses up the 25,000 events of a history."""
+    waits = set(of_type("Wait"))
+    for name in set(STATES) - waits:
+        onward: set[str] = set()
+        waiting = choices(STATES[name]) + catches(STATES[name])
+        while waiting:
+            following = waiting.pop()
+            if following not in onward and following not in waits:
+                onward.add(following)
+                waiting += choices(STATES[following]) + catches(STATES[following])
+        assert name not in onward
+
+
+def test_the_longest_collecting_fits_the_history() -> None:
+    """Wait, Task and Choice leave at most nine events a round, and a round takes a second at least."""
+    (limit,) = [one.le for one in TriggerPolicy.model_fields["max_wait"].metadata if hasattr(one, "le")]
+    assert 9 * limit.total_seconds() < 20_000
+
+
+def test_what_is_kept_in_the_state_is_small() -> None:
+    """A function's answer is cut at LIMIT; what the widest state is given stays far below 256 KiB."""
+    for state in STATES.values():
+        variables = set(re.findall(r"\$(\w+)", json.dumps(state.get("Arguments", {})))) - {"states"}
+        assert (len(variables) + 1) * LIMIT < 256 * 1024
+
+
+@pytest.mark.parametrize("name", [name for name in TASKS if ":lambda:invoke" in STATES[name]["Resource"]])
+def test_only_what_a_function_answers_is_read(name: str) -> None:
+    function = re.sub(
+        r"(?<!^)(?=[A-Z])",
+        "_",
+        STATES[name]["Arguments"]["FunctionName"].removeprefix("${").removesuffix("FunctionArn}"),
+    ).lower()
+    kind, path = ("callback", r"result\.") if name in CALLBACKS else ("output", r"result\.Payload\.")
+    answered = schemas()[f"{function}.{kind}.json"]["properties"]
+    text = json.dumps([STATES[name].get("Assign", {}), STATES[name].get("Output", "")])
+    assert set(re.findall(rf"\$states\.{path}(\w+)", text)) <= set(answered)
 
 
 @pytest.mark.parametrize("name", CALLBACKS)
@@ -296,4 +351,5 @@ def test_the_embedded_awss_gaps_are_kept_clear_of() -> None:
 def test_state_names_are_those_that_a_person_can_read_in_the_console() -> None:
     for name in STATES:
         assert len(name) <= 40
+        assert all(word[0].isupper() for word in name.split())
         assert (STATES[name]["Type"] == "Choice") == name.endswith("?"), name
