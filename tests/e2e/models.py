@@ -7,7 +7,7 @@ import yaml
 from local.engine import ROOT
 from scenarios import crowd
 
-MANY = 12  # models that train at the same time
+MANY = 8  # models that train at the same time
 
 _QUICK: dict[str, Any] = yaml.safe_load((ROOT / "models" / "iris.yaml").read_text(encoding="utf-8")) | {
     "estimator": {"class": "sklearn.tree.DecisionTreeClassifier"},

@@ -6,11 +6,11 @@ from scenarios import crowd, iris
 from tests.e2e.models import MANY
 from tests.e2e.support import Deployment, until
 
-UPLOADS = 100
-PATIENCE = 300.0  # seconds; a hundred runs on two cores
+UPLOADS = 24  # cold starts at once; test_crowd.py has the hundred without any
+PATIENCE = 300.0  # seconds
 
 
-def test_hundred_uploads_at_once_are_one_batch_and_one_training(stack: Deployment) -> None:
+def test_uploads_at_once_are_one_batch_and_one_training(stack: Deployment) -> None:
     model = stack.model("gathering")
     files = crowd.files("gathering", UPLOADS, rows=3)
 
@@ -28,7 +28,7 @@ def test_hundred_uploads_at_once_are_one_batch_and_one_training(stack: Deploymen
     assert entry["outcome"] == "promoted"
 
 
-def test_a_dozen_models_train_at_the_same_time(stack: Deployment) -> None:
+def test_models_train_at_the_same_time(stack: Deployment) -> None:
     models = [stack.model(f"one-of-many-{number:02d}") for number in range(MANY)]
     batch = iris.first_season().to_csv(index=False).encode()
 
