@@ -30,6 +30,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Block(BaseModel):
-    """A block of a model file: frozen, and an unknown field is an error."""
+    """A block of a model file: frozen, and an unknown field is an error.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A validator is built when it is first needed: importing this is part of every cold start.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)

@@ -22,9 +22,12 @@ Weighting = Literal["age", "batch", "labels"]
 
 
 class Contract(BaseModel):
-    """A frozen record; an unknown field is an error, so that a misspelt one cannot pass."""
+    """A frozen record; an unknown field is an error, so that a misspelt one cannot pass.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    A validator is built when it is first needed: importing all of them is part of every cold start.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Trigger(Contract):
