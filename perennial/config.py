@@ -14,6 +14,7 @@ from perennial.config_fields import Block, Duration, Name, Share
 from perennial.contracts import StrategyName
 from perennial.errors import InvalidModelFile, UnknownModel
 from perennial.estimator_config import Estimator, Search
+from perennial.policy_config import COUNTED, RetrainPolicy
 
 Action = Literal["reject", "drop", "warn"]
 
@@ -109,14 +110,6 @@ class TriggerPolicy(Block):
         if self.debounce > self.max_wait:
             raise ValueError(f"debounce {self.debounce} is longer than max_wait {self.max_wait}")
         return self
-
-
-class RetrainPolicy(Block):
-    """What holds retraining back."""
-
-    cooldown: Duration = timedelta(hours=24)
-    cooldown_after_rollback: Duration = timedelta(hours=72)
-    min_labelled_rows: int = Field(default=50, ge=1)
 
 
 class Window(Block):
@@ -256,6 +249,13 @@ class ModelConfig(Block):
         unknown = sorted(set(wanted) - set(levels)) if isinstance(wanted, dict) and levels else []
         if unknown:
             raise ValueError(f"class_weight names no levels of {self.label}: {', '.join(unknown)}")
+        return self
+
+    @model_validator(mode="after")
+    def _errors_have_a_price(self) -> Self:
+        if self.policy.value is not None and self.metric not in COUNTED:
+            known = ", ".join(sorted(COUNTED))
+            raise ValueError(f"policy.value counts errors, {self.metric} does not: expected one of {known}")
         return self
 
     @property

@@ -36,3 +36,17 @@ class Block(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
+
+
+def in_days(span: timedelta) -> str:
+    """A duration for people, in the largest unit that it has one of.
+
+    >>> in_days(timedelta(days=30)), in_days(timedelta(hours=24)), in_days(timedelta(minutes=90))
+    ('30 days', '24 hours', '1.5 hours')
+    """
+    seconds = span.total_seconds()
+    for unit, size, least in (("day", 86_400, 4), ("hour", 3600, 1), ("minute", 60, 1)):
+        if seconds >= least * size:
+            count = seconds / size
+            return f"{count:.4g} {unit}{'' if count == 1 else 's'}"
+    return f"{seconds:g} seconds"

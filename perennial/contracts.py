@@ -14,6 +14,7 @@ Outcome = Literal["skipped", "quarantined", "promoted", "rejected", "rolled_back
 BatchKind = Literal["incoming", "window"]
 Action = Literal["skip", "alert", "retrain"]
 DriftKind = Literal["data", "label", "prediction", "concept", "schema"]
+CauseKind = Literal["data", "label", "prediction", "concept", "schema", "performance"]
 StrategyName = Literal[
     "full", "window", "weighted", "incremental", "rehearsal", "replace", "recall", "search"
 ]
@@ -134,7 +135,11 @@ class ComputeDriftInput(OfRun):
 
 class PerformanceSummary(Contract):
     """The champion's metric on current rows, with the interval that holds the truth with probability 0.95,
-    beside that on its holdout."""
+    beside that on its holdout.
+
+    `drop` > 0 is worse, with its own interval of 0.95: the difference, or for metrics of error the growth
+    relative to the holdout's. `allowed`: a smaller drop does not matter.
+    """
 
     metric: str
     reference: float
@@ -142,6 +147,25 @@ class PerformanceSummary(Contract):
     low: float
     high: float
     rows: int
+    higher_is_better: bool = True
+    drop: float | None = None
+    drop_low: float | None = None
+    drop_high: float | None = None
+    allowed: float = Field(default=0.05, ge=0)
+
+
+class Finding(Contract):
+    """How strong the evidence for one kind of drift is.
+
+    `p_value`: the smallest of its tests, corrected for all tests of the check. `size`: the largest change
+    found, in multiples of the smallest that matters; None where it has none (the schema). `lasting`: seen
+    over several batches, by a test that accumulates.
+    """
+
+    kind: CauseKind
+    p_value: float = Field(ge=0, le=1)
+    size: float | None = Field(default=None, ge=0)
+    lasting: bool = False
 
 
 class ConceptChange(Contract):
@@ -159,9 +183,9 @@ class ConceptChange(Contract):
 class DriftSummary(Contract):
     """`compared` is false where there is no champion to compare with.
 
-    `measured` needs labels; `estimated` does without, and is None where too little is known. `change`: how
-    the errors of this run's rows went over to another level, if they did. `concept`: not only other rows
-    come, but the same rows have other labels than the champion expects.
+    `findings`: one for each of the kinds. `measured` needs labels; `estimated` does without, and is None
+    where too little is known. `change`: how the errors of this run's rows went over to another level, if they
+    did. `concept`: not only other rows come, but the same rows have other labels than the champion expects.
     """
 
     compared: bool
@@ -170,6 +194,7 @@ class DriftSummary(Contract):
     columns: tuple[str, ...]
     score: float
     summary: str
+    findings: tuple[Finding, ...] = ()
     measured: PerformanceSummary | None = None
     estimated: PerformanceSummary | None = None
     change: ChangeKind | None = None

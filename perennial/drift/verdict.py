@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perennial.config import ModelConfig
-from perennial.contracts import ConceptChange, DriftKind, DriftSummary, PerformanceSummary
+from perennial.contracts import ConceptChange, DriftKind, DriftSummary
 from perennial.drift.attribution import Attribution, attribute
 from perennial.drift.change_point import Seen, Times, concept_change, row_times, signature
 from perennial.drift.concept import Findings, Rows, errors_of, feed_stream, has_label, look_into, look_of
@@ -17,6 +17,7 @@ from perennial.drift.error_stream import Change, ErrorStream
 from perennial.drift.importance import Importances
 from perennial.drift.multivariate import MultivariateChange, compare_samples
 from perennial.drift.report import DriftReport
+from perennial.drift.strength import estimated_of, measured_of, strengths
 from perennial.metrics import labels_of
 from perennial.profile import Profile
 
@@ -181,26 +182,9 @@ def _verdict(config: ModelConfig, report: DriftReport, findings: Findings, found
         columns=report.drifted_columns,
         score=report.score,
         summary="; ".join(sentences),
-        measured=PerformanceSummary(
-            metric=measured.metric,
-            reference=measured.reference,
-            current=measured.current,
-            low=measured.current_interval[0],
-            high=measured.current_interval[1],
-            rows=measured.current_rows,
-        )
-        if measured
-        else None,
-        estimated=PerformanceSummary(
-            metric=estimate.metric,
-            reference=estimate.reference,
-            current=estimate.value,
-            low=estimate.interval[0],
-            high=estimate.interval[1],
-            rows=estimate.rows,
-        )
-        if estimate and estimate.known
-        else None,
+        findings=strengths(found.kinds, report, findings.prediction, found.worse, config.drift),
+        measured=measured_of(measured, config.drift) if measured else None,
+        estimated=estimated_of(estimate, config.drift) if estimate and estimate.known else None,
         change=found.worse[-1].kind if found.worse else None,
         concept=found.concept,
     )
