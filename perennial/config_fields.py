@@ -23,7 +23,7 @@ Duration = Annotated[
     timedelta,
     Field(ge=timedelta()),
     BeforeValidator(parse_duration),
-    PlainSerializer(lambda d: f"{d.total_seconds():.15g}s", when_used="json"),
+    PlainSerializer(lambda d: f"{d.total_seconds():.6f}".rstrip("0").rstrip(".") + "s", when_used="json"),
 ]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Share = Annotated[float, Field(ge=0, le=1)]

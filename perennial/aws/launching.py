@@ -1,5 +1,6 @@
 """One instance for one attempt at a training: sized, within its limits, and never two at once."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from aws_lambda_powertools import Logger
@@ -11,7 +12,7 @@ from perennial.aws.ledger import Ledger
 from perennial.aws.objects import Bucket
 from perennial.budget import month_of, refusal
 from perennial.config import ModelConfig
-from perennial.cost import NOTHING, Attempt, most
+from perennial.cost import NOTHING, Amount, Attempt, most
 from perennial.errors import CallbackExpired, CapacityUnavailable, ServiceRefused, TrainerLost
 from perennial.prices import Prices
 from perennial.sizing import Sizing, StoredSize, choose
@@ -19,6 +20,16 @@ from perennial.sizing import Sizing, StoredSize, choose
 LOST_ON_SPOT = 2  # spot instances that a run may lose before it goes on demand
 
 logger = Logger(service="perennial", child=True)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a training would take at most, what the month's took, reservations included, and why it would not
+    be started, if so."""
+
+    asked: Amount
+    month: Amount
+    refusal: str | None
 
 
 class Launcher:
@@ -36,11 +47,11 @@ class Launcher:
         stored = StoredSize.of((item.key, item.size) for item in accepted)
         return choose(stored, config.training, self.prices, self._fleet.region)
 
-    def refusal(self, config: ModelConfig, now: datetime) -> str | None:
-        """Why the first attempt of a run would not be started now; None where it would be."""
+    def quote(self, config: ModelConfig, now: datetime) -> Quote:
+        """What the first attempt of a run would take, and whether it may. Raises InvalidModelFile."""
         asked = most(self.size(config).price, config.training.max_duration.total_seconds())
         month = self._attempts.month(config.name, month_of(now))
-        return refusal(config.training, asked, NOTHING, month)
+        return Quote(asked, month, refusal(config.training, asked, NOTHING, month))
 
     def reserve(self, config: ModelConfig, run: str, attempt: int, now: datetime) -> Attempt:
         """Size an attempt and set aside what it can take; nothing is launched.

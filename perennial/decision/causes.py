@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from perennial.config_fields import in_days
-from perennial.contracts import CauseKind, Finding
-from perennial.decision.evidence import Evidence
+from perennial.contracts import CauseKind, Decision, Finding
+from perennial.decision.evidence import Check, Evidence
 from perennial.decision.performance import finding, known
 from perennial.policy_config import RetrainPolicy, Rule
 
@@ -51,6 +51,20 @@ def findings_of(evidence: Evidence) -> list[Finding]:
     if lost is not None:
         found["performance"] = lost
     return [found[kind] for kind in _KINDS if kind in found]
+
+
+def check_of(evidence: Evidence, decision: Decision, run: str, now: datetime) -> Check:
+    """What the next decisions are told of this one."""
+    return Check(
+        run=run,
+        at=now,
+        champion=evidence.champion,
+        incoming=evidence.incoming,
+        action=decision.action,
+        findings=tuple(findings_of(evidence)),
+        drifted_rows=evidence.drifted_rows,
+        waiting_labels=evidence.waiting_labels,
+    )
 
 
 def is_sure(found: Finding, policy: RetrainPolicy) -> bool:

@@ -121,10 +121,8 @@ def _cost(evidence: Evidence) -> list[str]:
     costs = evidence.costs
     if costs is None or costs.expected is None:
         return []
-    return [
-        f"a training is expected to cost {in_words(costs.expected)}, at most {in_words(costs.most)}; "
-        f"this month's took {in_words(costs.month)}"
-    ]
+    expected, most, month = (in_words(amount) for amount in (costs.expected, costs.most, costs.month))
+    return [f"a training is expected to cost {expected}, at most {most}; this month's took {month}"]
 
 
 def _false_alarms(evidence: Evidence) -> list[str]:
@@ -134,10 +132,8 @@ def _false_alarms(evidence: Evidence) -> list[str]:
         return []
     drifted = sum(bool(check.findings) for check in checks) + 1
     total = len(checks) + 1
-    return [
-        f"{drifted} of the last {total} checks of this champion found drift, by chance alone "
-        f"{total * evidence.alpha:.2g} would"
-    ]
+    found = f"{drifted} of the last {total} checks of this champion found drift"
+    return [f"{found}, by chance alone {total * evidence.alpha:.2g} would"]
 
 
 def _unique(sentences: Iterable[str]) -> list[str]:

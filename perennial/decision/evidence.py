@@ -1,15 +1,12 @@
 """All that a decision may depend on, beside the policy and the time. Stored with it, so that it can be
 replayed."""
 
-from collections.abc import Sequence
-
 from pydantic import AwareDatetime, Field
 
 from perennial.contracts import (
     Action,
     Contract,
     DataSummary,
-    Decision,
     DriftSummary,
     Finding,
     Outcome,
@@ -115,19 +112,3 @@ class Evidence(Contract):
         judged = {"promoted", "rejected", "rolled_back"}
         found = [item for item in self.retrains if item.outcome in judged and item.parent is not None]
         return sorted(found, key=lambda item: (item.at, item.version), reverse=True)
-
-
-def check_of(
-    evidence: Evidence, decision: Decision, findings: Sequence[Finding], run: str, now: AwareDatetime
-) -> Check:
-    """What the next decisions are told of this one."""
-    return Check(
-        run=run,
-        at=now,
-        champion=evidence.champion,
-        incoming=evidence.incoming,
-        action=decision.action,
-        findings=tuple(findings),
-        drifted_rows=evidence.drifted_rows,
-        waiting_labels=evidence.waiting_labels,
-    )

@@ -12,9 +12,7 @@ from perennial.policy_config import RetrainPolicy
 _FAR = timedelta(days=36_500)
 
 
-def obstacles(
-    causes: Sequence[Cause], evidence: Evidence, policy: RetrainPolicy, now: datetime
-) -> list[str]:
+def obstacles(causes: Sequence[Cause], evidence: Evidence, policy: RetrainPolicy, now: datetime) -> list[str]:
     """Why not to retrain for these causes. A person's word overrides waiting and money's worth, never the
     want of labels or the budget."""
     held = [*_labels(evidence, policy)]

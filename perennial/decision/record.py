@@ -8,6 +8,7 @@ from perennial.decision.deciding import decide
 from perennial.decision.evidence import Evidence
 from perennial.policy_config import RetrainPolicy
 
+
 def record(decision: Decision, evidence: Evidence, policy: RetrainPolicy, now: datetime) -> dict[str, Any]:
     """Plain JSON values: the decision's own fields, and `evidence`, `policy` and `decided_at`."""
     return {
@@ -19,7 +20,7 @@ def record(decision: Decision, evidence: Evidence, policy: RetrainPolicy, now: d
 
 
 def replay(stored: dict[str, Any]) -> Decision:
-    """The decision taken again by the evidence that it saw: without the strategy, which is chosen after it."""
+    """The decision taken again by the evidence that it saw; not the strategy, which is chosen after it."""
     return decide(
         Evidence.model_validate(stored["evidence"]),
         RetrainPolicy.model_validate(stored["policy"]),

@@ -55,7 +55,7 @@ def worth(evidence: Evidence, value: ValueModel) -> Worth | None:
     return Worth(loss, saved, price, chance, _words(found, value, loss, saved, price, chance, len(trials)))
 
 
-def _words(  # noqa: PLR0913
+def _words(
     found: Known, value: ValueModel, loss: float, saved: float, price: float, chance: float, trials: int
 ) -> str:
     each = "wrong prediction" if found.summary.higher_is_better else f"unit of {found.summary.metric}"

@@ -46,14 +46,15 @@ def _strength(
     else:
         found = list(_drifted(report, "label" if kind == "label" else "feature", policy))
         slow = report.accumulated
-        lasting = slow is not None and slow.drifted and _concerns(report, slow.columns, kind)
-        if slow is not None and lasting:
+        accumulated = slow is not None and slow.drifted and _concerns(report, slow.columns, kind)
+        lasting = accumulated and slow is not None and slow.batches > 1
+        if slow is not None and accumulated:
             found.append((slow.p_value, slow.effect / (policy.min_effect or 1.0)))
     if not found:
         return Finding(kind=kind, p_value=policy.alpha, size=1.0, lasting=lasting)
     return Finding(
         kind=kind,
-        p_value=min(1.0, min(p for p, _ in found)),
+        p_value=min(1.0, *(p for p, _ in found)),
         size=max(0.0, *(size for _, size in found)),
         lasting=lasting,
     )
@@ -62,7 +63,9 @@ def _strength(
 def _worse(report: DriftReport, policy: DriftPolicy) -> Iterator[_Evidence]:
     found = report.performance
     if found is not None and report.performance_drifted:
-        yield min(1.0, found.p_value * report.tests), found.drop / (policy.min_performance_drop or 1.0)
+        # significant among all tests at once; Bonferroni's bound is not below what that took
+        p_value = min(policy.alpha, found.p_value * report.tests)
+        yield p_value, found.drop / (policy.min_performance_drop or 1.0)
 
 
 def _drifted(report: DriftReport, role: str | None, policy: DriftPolicy) -> Iterator[_Evidence]:

@@ -14,6 +14,7 @@ from perennial.aws import clients
 from perennial.aws.wiring import Services
 from perennial.config import models_dir
 from perennial.contracts import Trigger
+from perennial.decision import replay
 from perennial.errors import (
     AliasMoved,
     ArtifactCorrupted,
@@ -63,7 +64,15 @@ def competition(services: Services) -> Services:
 
 def test_the_decision_is_on_record_before_anything_follows(services: Services) -> None:
     decision = invoke("decide")
-    assert document(services, "decision.json") == decision
+    stored = document(services, "decision.json")
+    assert decision.items() <= stored.items()
+    again = replay(stored)
+    assert (again.action, again.summary, list(again.reasons)) == (
+        decision["action"],
+        decision["summary"],
+        decision["reasons"],
+    )
+    assert decision["alternatives"][: len(again.alternatives)] == list(again.alternatives)
     entry = services.ledger.run("sample-run")
     assert entry
     assert entry["decision"] == "retrain"

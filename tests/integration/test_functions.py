@@ -47,7 +47,7 @@ def test_the_sample_run_goes_through_every_function(services: Services) -> None:
 
     decision = invoke("decide")
     assert decision["action"] == "retrain"
-    assert document(services, "decision.json") == decision
+    assert decision.items() <= document(services, "decision.json").items()
 
     launched = invoke("launch_trainer")
     assert launched["version"] == 2

@@ -10,12 +10,13 @@ import pandas as pd
 import pytest
 
 from perennial.artifacts import digest, dump, load
-from perennial.config import Column, ModelConfig, RetrainPolicy
+from perennial.config import Column, ModelConfig
 from perennial.dataset import frame_to_csv
 from perennial.errors import InvalidData, InvalidModelFile, NotEnoughLabels, NoTrainingData, TrainingFailed
 from perennial.estimator_config import Estimator
 from perennial.holdout import holdout_mask
 from perennial.metrics import ask
+from perennial.policy_config import RetrainPolicy
 from perennial.training import build_estimator, build_pipeline, split, train
 
 COLUMNS = {
