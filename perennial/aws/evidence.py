@@ -2,12 +2,9 @@
 
 from datetime import datetime, timedelta
 from statistics import median
-from typing import Any
-
-from botocore.exceptions import ClientError
 
 from perennial import layout
-from perennial.aws.clients import error_code
+from perennial.aws.explanation import document
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig
 from perennial.contracts import DecideInput, Manifest
@@ -15,6 +12,7 @@ from perennial.decision import Check, Costs, Evidence, Retrain
 
 _RUNS = 100  # whose checks are looked at
 _RETRAINS = 10  # of the last ones
+_EVER = timedelta(days=365 * 100)
 _TRAINED = frozenset({"promoted", "rejected", "rolled_back"})
 
 
@@ -61,9 +59,6 @@ def price(services: Services, config: ModelConfig, evidence: Evidence, now: date
     return evidence.model_copy(update={"costs": costs})
 
 
-_EVER = timedelta(days=365 * 100)
-
-
 def _checks(services: Services, request: DecideInput) -> list[Check]:
     entries = services.ledger.runs(request.model, _RUNS)
     return [
@@ -94,23 +89,12 @@ def _retrain(services: Services, run: str, version: int, parent: int | None) -> 
 
 
 def _gain(services: Services, run: str) -> float | None:
-    evaluation = _document(services, run, layout.EVALUATION) or {}
+    evaluation = document(services, run, layout.EVALUATION) or {}
     gain = evaluation.get("metrics", {}).get("gain")
     return None if gain is None else float(gain)
 
 
 def _incoming(services: Services, run: str) -> bool:
     """Are the rows new? Those of a window were looked at when they came."""
-    stored = _document(services, run, layout.MANIFEST)
+    stored = document(services, run, layout.MANIFEST)
     return stored is None or Manifest.model_validate(stored).kind == "incoming"
-
-
-def _document(services: Services, run: str, name: str) -> dict[str, Any] | None:
-    """One of a run's documents; None where there is none, or none any more."""
-    try:
-        found: dict[str, Any] = services.artifacts.get_json(layout.run_key(run, name))
-    except ClientError as error:
-        if error_code(error) == "NoSuchKey":
-            return None
-        raise
-    return found

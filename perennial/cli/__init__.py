@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError
 from rich.text import Text
 
 from perennial.aws.clients import naming_outages
+from perennial.cli.explain import explain
 from perennial.cli.init import init
 from perennial.cli.report import report
 from perennial.cli.reproduce import reproduce
@@ -21,7 +22,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _command in (init, run, status, versions, reproduce, report, rollback, approve, reject):
+for _command in (init, run, status, versions, reproduce, report, explain, rollback, approve, reject):
     app.command()(_command)
 
 

@@ -101,7 +101,6 @@ def test_a_failed_run_holds_nothing_back(services: Services) -> None:
 def test_the_job_is_written_before_the_instance_starts(services: Services) -> None:
     launched = invoke("launch_trainer")
     job = document(services, layout.JOB)
-    assert job.pop("strategy")["name"] == "full"
     assert job == {
         "run": "sample-run",
         "model": "iris",

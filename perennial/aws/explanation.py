@@ -1,0 +1,69 @@
+"""What is left of a run, gathered to be told of."""
+
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from perennial import layout
+from perennial.aws.clients import error_code
+from perennial.aws.wiring import Services
+from perennial.contracts import StoredObject
+from perennial.errors import InvalidRequest, VersionNotFound
+from perennial.explaining import Facts
+from perennial.lineage import VersionRecord
+
+
+def facts_of(services: Services, run: str) -> Facts:
+    """Everything that a run left. Raises InvalidRequest where the ledger does not know it."""
+    entry = services.ledger.run(run)
+    if entry is None:
+        raise InvalidRequest(f"no run is named {run}: perennial status lists them")
+    model, challenger = entry["model"], entry.get("challenger")
+    version = None if challenger is None else _version(services, model, int(challenger))
+    served = None if version is None else version.version
+    return Facts(
+        entry=entry,
+        validation=document(services, run, layout.VALIDATION),
+        drift=document(services, run, layout.DRIFT),
+        decision=document(services, run, layout.DECISION),
+        evaluation=document(services, run, layout.EVALUATION),
+        attempts=services.attempts.of_run(model, run),
+        version=version,
+        moves=[
+            move
+            for move in services.registry.audit(model)
+            if move["run"] == run or (served is not None and served in {move["version"], move["from"]})
+        ],
+    )
+
+
+def run_of(services: Services, model: str, version: int) -> str:
+    """The run that a version came of. Raises VersionNotFound."""
+    return services.registry.version(model, version).run
+
+
+def document(services: Services, run: str, name: str) -> dict[str, Any] | None:
+    """One of a run's documents; None where there is none, or none any more."""
+    try:
+        found: dict[str, Any] = services.artifacts.get_json(layout.run_key(run, name))
+    except ClientError as error:
+        if error_code(error) == "NoSuchKey":
+            return None
+        raise
+    return found
+
+
+def _version(services: Services, model: str, version: int) -> VersionRecord | None:
+    """A version with its data objects; None where the training left none."""
+    try:
+        record = services.registry.version(model, version)
+    except VersionNotFound:
+        return None
+    try:
+        lineage = services.artifacts.get_json(layout.version_key(model, version, layout.LINEAGE))
+    except ClientError as error:
+        if error_code(error) == "NoSuchKey":
+            return record
+        raise
+    data = tuple(StoredObject.model_validate(item) for item in lineage["data"])
+    return record.model_copy(update={"data": data})

@@ -1,0 +1,173 @@
+"""The whole story of a run in plain words, by what it left: pure, and for every outcome.
+
+A document that a run never came to write, or that has expired, is simply not told of.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from perennial.cost import Attempt, in_words
+from perennial.lineage import VersionRecord
+
+Document = Mapping[str, Any]
+_REASONS = 8  # of drift, the weightiest
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is left of a run: its entry in the ledger, its documents, its attempts at a training, the version
+    that came of it, and the moves of the champion alias that it or a person made with that version."""
+
+    entry: Document
+    validation: Document | None = None
+    drift: Document | None = None
+    decision: Document | None = None
+    evaluation: Document | None = None
+    attempts: Sequence[Attempt] = ()
+    version: VersionRecord | None = None
+    moves: Sequence[Document] = field(default=())
+
+
+@dataclass(frozen=True)
+class Part:
+    """A heading with its sentences."""
+
+    title: str
+    lines: tuple[str, ...]
+
+
+def tell(facts: Facts) -> tuple[Part, ...]:
+    """Trigger, data, drift, decision, training, evaluation, promotion, outcome: those that there were."""
+    parts = (
+        ("Trigger", _trigger(facts.entry)),
+        ("Data", _data(facts)),
+        ("Drift", _drift(facts.drift or {})),
+        ("Decision", _decision(facts.decision or {})),
+        ("Training", _training(facts)),
+        ("Evaluation", _evaluation(facts.evaluation or {})),
+        ("Who served", _moves(facts.moves)),
+        ("Outcome", _outcome(facts.entry)),
+    )
+    told = ((title, tuple(lines)) for title, lines in parts)
+    return tuple(Part(title, lines) for title, lines in told if lines)
+
+
+def _trigger(entry: Document) -> Iterator[str]:
+    if "trigger" in entry:
+        yield f"{_kind(entry['trigger'])}: {entry.get('trigger_reason', '')}"
+    yield f"started {_time(entry.get('started_at', ''))}"
+    before = entry.get("champion_before")
+    yield f"version {before} of {entry['model']} served" if before is not None else "no version served"
+
+
+def _data(facts: Facts) -> Iterator[str]:
+    found = facts.validation
+    if found is None:
+        return
+    rows, labelled = found.get("rows", 0), found.get("labelled_rows", 0)
+    yield f"{rows} rows, {labelled} with a label: {'valid' if found['valid'] else 'not valid, quarantined'}"
+    yield from found.get("reasons", ())
+    yield from found.get("warnings", ())
+
+
+def _drift(drift: Document) -> Iterator[str]:
+    if not drift:
+        return
+    yield drift["summary"]
+    yield (
+        f"{drift['current_rows']} rows against {drift['reference_rows']} of the champion's, {drift['tests']} "
+        f"tests at a false-alarm rate of {drift['alpha']:g} for all together"
+    )
+    for name in drift.get("drifted_columns", ())[:_REASONS]:
+        column = drift["columns"][name]
+        p = column["adjusted_p_value"]
+        sure = "" if p is None else f", corrected {_p(p)}"
+        yield f"{name}: {column['effect']:.3g} standard deviations{sure}"
+    concept = drift.get("concept") or {}
+    primary = concept.get("primary")
+    if primary:
+        low, high = primary["current_interval"]
+        yield (
+            f"{primary['metric']} measured: {primary['current']:.3g} ({low:.3g} to {high:.3g}), on the "
+            f"holdout {primary['reference']:.3g}"
+        )
+    for estimate in (concept.get("estimated") or {}).values():
+        yield estimate["words"]
+
+
+def _decision(decision: Document) -> Iterator[str]:
+    if not decision:
+        return
+    yield f"{decision['action']}, because:"
+    yield from (f"  {reason}" for reason in decision["reasons"])
+    if decision["alternatives"]:
+        yield "turned down:"
+        yield from (f"  {alternative}" for alternative in decision["alternatives"])
+    strategy = decision.get("strategy")
+    if strategy:
+        yield f"strategy {strategy['name']}: {strategy['reason']}"
+
+
+def _training(facts: Facts) -> Iterator[str]:
+    for attempt in facts.attempts:
+        kind = f"{attempt.instance_type or 'no instance'} {attempt.market or ''}".strip()
+        ended = "" if attempt.ended_at else ", not settled yet"
+        yield (
+            f"attempt {attempt.attempt} on {kind}: {attempt.minutes:.1f} minutes, "
+            f"{in_words(attempt.dollars)}{ended}; {attempt.reason}"
+        )
+    found = facts.version
+    if found is None:
+        return
+    yield (
+        f"version {found.version}: {found.estimator} learnt from {found.rows_trained} rows of "
+        f"{len(found.data) or 'its'} objects, {found.rows_held_out} held out, seed {found.seed}"
+    )
+    if found.strategy is not None:
+        yield f"learnt by {found.strategy.name}: {found.strategy.reason}"
+    if found.metrics:
+        yield "on its holdout: " + ", ".join(f"{name} {value:.4g}" for name, value in found.metrics.items())
+    yield from found.notes
+
+
+def _evaluation(evaluation: Document) -> Iterator[str]:
+    if not evaluation:
+        return
+    yield evaluation["summary"]
+    yield from (f"  {reason}" for reason in evaluation["reasons"] if reason != evaluation["summary"])
+    if evaluation.get("needs_approval"):
+        yield "a person had to approve it"
+    if evaluation.get("batch_suspect"):
+        yield "learning from the batch hurt on known rows: the batch was moved to quarantine"
+
+
+def _moves(moves: Sequence[Document]) -> Iterator[str]:
+    for move in moves:
+        to = f"version {move['version']}" if move.get("version") is not None else "no version"
+        before = f", before version {move['from']}" if move.get("from") is not None else ""
+        said = f"{to} serves{before}: {move.get('reason', '')}"
+        yield f"{_time(move['changed_at'])}: {said} (run {move['run']})"
+
+
+def _outcome(entry: Document) -> Iterator[str]:
+    if "outcome" not in entry:
+        yield "the run has not ended"
+        return
+    yield f"{entry['outcome'].replace('_', ' ')}: {entry.get('reason', '')}"
+    after = entry.get("champion_after")
+    yield f"version {after} serves" if after is not None else "no version serves"
+    if "ended_at" in entry:
+        yield f"ended {_time(entry['ended_at'])}"
+
+
+def _kind(trigger: str) -> str:
+    return {"on_demand": "asked for"}.get(trigger, trigger)
+
+
+def _time(moment: str) -> str:
+    return moment[:19].replace("T", " ") + " UTC"
+
+
+def _p(p: float) -> str:
+    return f"p = {p:.2g}" if p >= 0.0001 else "p < 0.0001"

@@ -1,0 +1,87 @@
+"""The story of a run in words: for every outcome, whatever is left of it."""
+
+from datetime import timedelta
+from typing import Any, get_args
+
+import pytest
+
+from perennial.contracts import Outcome
+from perennial.decision import decide, record
+from perennial.explaining import Facts, tell
+from perennial.policy_config import RetrainPolicy
+from tests.unit.decision_evidence import EVIDENCE, NOW
+
+ENTRY = {
+    "run": "run-1",
+    "model": "iris",
+    "trigger": "upload",
+    "trigger_reason": "meadow.csv was uploaded",
+    "started_at": NOW.isoformat(),
+    "ended_at": (NOW + timedelta(minutes=4)).isoformat(),
+    "champion_before": 1,
+    "champion_after": 1,
+    "reason": "The reason.",
+}
+
+
+def told(**changes: Any) -> dict[str, tuple[str, ...]]:
+    return {part.title: part.lines for part in tell(Facts(**({"entry": ENTRY} | changes)))}
+
+
+@pytest.mark.parametrize("outcome", get_args(Outcome))
+def test_every_outcome_is_told_from_the_ledger_alone(outcome: str) -> None:
+    parts = told(entry=ENTRY | {"outcome": outcome})
+    assert list(parts) == ["Trigger", "Outcome"]
+    assert parts["Trigger"][0] == "upload: meadow.csv was uploaded"
+    assert parts["Outcome"][0] == f"{outcome.replace('_', ' ')}: The reason."
+
+
+def test_a_run_that_failed_before_it_knew_anything_is_told_of() -> None:
+    entry = {"model": "unknown", "outcome": "failed", "reason": "UnknownModel: no model is named x"}
+    assert told(entry=entry)["Outcome"] == (
+        "failed: UnknownModel: no model is named x",
+        "no version serves",
+    )
+
+
+def test_a_run_under_way_has_no_outcome_yet() -> None:
+    assert told()["Outcome"] == ("the run has not ended",)
+
+
+def test_a_decision_is_told_with_what_it_turned_down() -> None:
+    policy = RetrainPolicy()
+    stored = record(decide(EVIDENCE, policy, NOW), EVIDENCE, policy, NOW)
+    lines = told(decision=stored)["Decision"]
+    assert lines[:2] == ("retrain, because:", "  data drifted")
+    assert lines[3:] == (
+        "turned down:",
+        "  skip: the champion would go on serving what no longer fits",
+    )
+
+
+def test_bad_data_is_told_with_its_reasons() -> None:
+    found = {"valid": False, "rows": 9, "labelled_rows": 3, "reasons": ["column x is missing"]}
+    assert told(validation=found)["Data"] == (
+        "9 rows, 3 with a label: not valid, quarantined",
+        "column x is missing",
+    )
+
+
+def test_gates_approval_and_who_served_are_told() -> None:
+    evaluation = {
+        "summary": "Better.",
+        "reasons": ["Sane.", "Better."],
+        "needs_approval": True,
+        "batch_suspect": False,
+    }
+    at = NOW.isoformat()
+    moves = [
+        {"version": 2, "from": 1, "changed_at": at, "run": "run-1", "reason": "Better."},
+        {"version": 1, "from": 2, "changed_at": at, "run": "by-hand", "reason": "errors rose"},
+    ]
+    parts = told(evaluation=evaluation, moves=moves)
+    assert parts["Evaluation"] == ("Better.", "  Sane.", "a person had to approve it")
+    assert parts["Who served"] == (
+        "2026-11-21 06:00:00 UTC: version 2 serves, before version 1: Better. (run run-1)",
+        "2026-11-21 06:00:00 UTC: version 1 serves, before version 2: errors rose (run by-hand)",
+    )
