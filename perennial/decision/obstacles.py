@@ -62,7 +62,6 @@ def _has_grown(causes: Sequence[Cause], evidence: Evidence, last: Retrain, growt
     wanted = {cause.kind for cause in causes}
     return any(
         item.kind not in before
-        or (item.lasting and not before[item.kind].lasting)
         or (item.size is not None and item.size >= growth * (before[item.kind].size or 0.0))
         for item in findings_of(evidence)
         if item.kind in wanted
