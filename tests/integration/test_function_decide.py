@@ -29,7 +29,8 @@ def decided(services: Services, run: str, frame: pd.DataFrame, champion: int = 1
 
 def end(services: Services, run: str, outcome: str, gain: float, **facts: Any) -> None:
     ended = datetime.now(UTC) - timedelta(hours=30)
-    services.artifacts.put_json(f"runs/{run}/evaluation.json", {"metrics": {"gain": gain}})
+    evaluation = {"summary": "Worse.", "reasons": ["Worse."], "metrics": {"gain": gain}}
+    services.artifacts.put_json(f"runs/{run}/evaluation.json", evaluation)
     services.ledger.note(run, outcome=outcome, ended_at=ended.isoformat(), **facts)
 
 
