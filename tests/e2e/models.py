@@ -23,6 +23,13 @@ _SLOW = {
 # Long enough to be interrupted.
 _STEADY = {"class": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 1000}}
 
+# Grown in three steps, with a checkpoint after each.
+_IN_STEPS = {
+    "class": "sklearn.ensemble.RandomForestClassifier",
+    "params": {"n_estimators": 90},
+    "steps": 3,
+}
+
 _DIFFERENCES: dict[str, dict[str, Any]] = {
     # test_bad_input: no run gets as far as to train
     "refusing": {},
@@ -58,13 +65,8 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     "thrifty": {"training": {"max_duration": "10m", "max_dollars_per_month": 0.043}},
     "strained": {"estimator": _STEADY, "training": {"max_duration": "10m", "max_dollars": 0.043}},
     # test_instance_faults
-    "interrupted": {
-        "estimator": {
-            "class": "sklearn.ensemble.RandomForestClassifier",
-            "params": {"n_estimators": 90},
-            "steps": 3,
-        }
-    },
+    "interrupted": {"estimator": _IN_STEPS},
+    "undisturbed": {"estimator": _IN_STEPS},
     "starved": {"estimator": _STEADY},
     "unheard": {},
     "overfull": {},

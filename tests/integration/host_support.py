@@ -58,7 +58,7 @@ def state(aws: Aws, instance: str) -> str:
 def ended(session: Session, aws: Aws, instance: str) -> str:
     """The console log of an instance once it is terminated and its processes and files are gone."""
     console = session.console(instance)
-    assert eventually(lambda: state(aws, instance) == "terminated", within=20)
+    assert eventually(lambda: state(aws, instance) == "terminated", within=60)
     assert eventually(lambda: [path.name for path in console.parent.iterdir()] == [console.name], within=20)
     return console.read_text()
 
