@@ -25,8 +25,8 @@ waits take a fifth, and a spot interruption comes 12 seconds after its notice in
 
 ## By fault
 
-A fault strikes where its moment comes before the training is over. The errors are those that the workflow
-saw; it tries again after all but the last of a failed run.
+A fault strikes where its moment comes before the instance is gone. The errors are those in the workflow's
+history; the last one of a failed run stands there twice, for the training and for the run.
 
 | fault | runs | struck | promoted | failed | other | attempts | seconds, median | seconds, longest |
 |---|---:|---:|---:|---:|---:|---:|---:|---:|
