@@ -12,7 +12,7 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter, strftime
 
-from bench import quality_alarms, quality_ask, quality_life, quality_material, quality_page
+from bench import quality_alarms, quality_ask, quality_life, quality_material, quality_page, quality_sections
 from bench.quality_ask import ROOT
 from bench.quality_data import CASES, SHAPES, SHORT, Case
 from bench.quality_life import Course
@@ -85,6 +85,7 @@ def main() -> None:
         f"Measured on {strftime('%Y-%m-%d')} in {minutes:.0f} minutes on {os.cpu_count()} cores "
         f"({cpu / 60:.0f} minutes of processor time), Linux x86-64.\n"
     )
+    parts.append(quality_sections.kept(PAGE.read_text("utf-8")))
     PAGE.write_text("\n".join(parts), encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)} written in {minutes:.1f} minutes")
 

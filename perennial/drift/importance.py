@@ -126,10 +126,16 @@ def ndcg(baseline: Floats, now: Floats) -> float:
     >>> round(ndcg(np.array([3.0, 2.0, 1.0]), np.array([0.1, 0.2, 0.3])), 3)
     0.79
     """
+    return float(_gains(baseline[None], now[None])[0])
+
+
+def _gains(baseline: Floats, now: Floats) -> Floats:
+    """NDCG of each row of two (draws, features): (draws,)."""
     gain = np.maximum(baseline, 0.0)
-    discount = 1 / np.log2(np.arange(2, gain.size + 2))
-    ideal = float(np.sort(gain)[::-1] @ discount)
-    return float(gain[np.argsort(-now, kind="stable")] @ discount) / ideal if ideal else 1.0
+    discount = 1 / np.log2(np.arange(2, gain.shape[1] + 2))
+    ideal = np.sort(gain, axis=1)[:, ::-1] @ discount
+    ranked = np.take_along_axis(gain, np.argsort(-now, axis=1, kind="stable"), axis=1) @ discount
+    return np.where(ideal > 0, ranked / np.where(ideal > 0, ideal, 1.0), 1.0)
 
 
 def compare_importances(
@@ -151,14 +157,10 @@ def compare_importances(
     found = ndcg(mean, current)
     first = np.array([baseline.error[name] for name in names])
     second = np.array([now.error[name] for name in names])
-    random = np.random.default_rng(seed)
-    lower = 0
-    for noise, more in zip(
-        random.standard_t(_TAILS, (_DRAWS, len(names))),
-        random.standard_t(_TAILS, (_DRAWS, len(names))),
-        strict=True,
-    ):
-        lower += ndcg(mean + first * noise, mean + second * more) <= found + 1e-12
+    random, shape = np.random.default_rng(seed), (_DRAWS, len(names))
+    before = mean + first * random.standard_t(_TAILS, shape)
+    after = mean + second * random.standard_t(_TAILS, shape)
+    lower = int((_gains(before, after) <= found + 1e-12).sum()) if names else _DRAWS
     apart = np.abs(current - mean) / np.maximum(np.hypot(first, second), 1e-12)
     alone = 2 * float(stdtr(_TAILS, -apart.max(initial=0.0))) * len(names)
     p_value = max((1 + lower) / (1 + _DRAWS), min(alone, 1.0))

@@ -71,15 +71,18 @@ class Today(NamedTuple):
 def add_batch(buckets: Sequence[Bucket], watched: Sequence[Direction]) -> tuple[Bucket, ...]:
     """The buckets, oldest first, after one more batch."""
     rows = [direction.rows for direction in watched]
-    kept = [
-        *buckets,
-        Bucket(
-            1,
-            tuple(rows),
-            tuple(m * direction.difference for m, direction in zip(rows, watched, strict=True)),
-            tuple(m * direction.effect for m, direction in zip(rows, watched, strict=True)),
-        ),
-    ]
+    latest = Bucket(
+        1,
+        tuple(rows),
+        tuple(m * direction.difference for m, direction in zip(rows, watched, strict=True)),
+        tuple(m * direction.effect for m, direction in zip(rows, watched, strict=True)),
+    )
+    return push(buckets, latest)
+
+
+def push(buckets: Sequence[Bucket], latest: Bucket) -> tuple[Bucket, ...]:
+    """The buckets, oldest first, with the latest: at most two of one size."""
+    kept = [*buckets, latest]
     place = len(kept) - 1
     while place > 0:
         same = [number for number, bucket in enumerate(kept) if bucket.batches == kept[place].batches]

@@ -144,12 +144,12 @@ def advance(state: SequentialState, watched: list[Direction]) -> SequentialState
     m = np.array([direction.rows for direction in watched], float)
     d = np.array([direction.difference for direction in watched], float)
     sums = [np.array(start).reshape(5, len(watched)) for start in state.sums]
-    if batch == _begin(len(sums)):
+    if batch == begin(len(sums)):
         sums.append(np.zeros((5, len(watched))))
     for number, start in enumerate(sums):
-        a = batch - _begin(number) + 1
+        a = batch - begin(number) + 1
         sums[number] = start + np.stack([m, m * a, m * a * a, m * d, m * a * d])
-    logs = _log_evidence(sums, watched)
+    logs = log_evidence(sums, watched)
     share = np.array([direction.share for direction in watched])
     before = np.array(state.p_values) if state.p_values else np.ones(len(watched))
     p_now = np.minimum(np.exp(-logs) / np.maximum(share, 1e-300), 1.0)
@@ -174,16 +174,16 @@ def _shortened(bucket: Bucket) -> Bucket:
     return Bucket(bucket.batches, *(tuple(_short(v, 5) for v in part) for part in parts))
 
 
-def _begin(number: int) -> int:
+def begin(number: int) -> int:
     """First batch of a start.
 
-    >>> [_begin(number) for number in range(4)]
+    >>> [begin(number) for number in range(4)]
     [1, 5, 17, 65]
     """
     return 1 + (_BASE**number if number else 0)
 
 
-def _log_evidence(sums: list[Floats], watched: list[Direction]) -> Floats:
+def log_evidence(sums: list[Floats], watched: list[Direction]) -> Floats:
     """log E of each direction, mixed over starts and forms: (directions,), at most 600."""
     n = np.array([direction.reference_rows for direction in watched], float)
     variance = np.array([direction.variance for direction in watched], float)

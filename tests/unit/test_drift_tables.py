@@ -14,7 +14,7 @@ from perennial.drift import detect_drift
 from perennial.drift.directions import Direction
 from perennial.drift.multivariate import compare_samples
 from perennial.drift.recent import Bucket, add_batch
-from perennial.drift.sequential import SequentialState
+from perennial.drift.sequential import SequentialState, advance
 from perennial.errors import ProfileMismatch
 from perennial.profile import Profile
 from scenarios.iris import MEASUREMENTS, first_season, season
@@ -147,6 +147,22 @@ def watch(seed: int, batches: int, drift: float, rows: int = 200, reference: int
         reports.append(detect_drift(baseline, Profile.of(now, like=baseline), state=state))
         state = json.loads(json.dumps(reports[-1].state, allow_nan=False))
     return reports
+
+
+def test_few_lives_without_drift_ever_see_an_alarm() -> None:
+    """400 directions, each a life of its own; the reference's error is in all batches of one."""
+    rng, lives, reference, rows = np.random.default_rng(0), 400, 2000, 500
+    truth = rng.normal(0, reference**-0.5, lives)
+    state = SequentialState("any")
+    for _ in range(25):
+        seen = truth + rng.normal(0, rows**-0.5, lives)
+        watched = [
+            Direction("x", "mean", gap, rows, reference, 1.0, 1.0, 100, gap, 1.0) for gap in seen.tolist()
+        ]
+        state = advance(state, watched)
+    alarms = np.sum(np.array(state.p_values) < 0.05)
+    assert alarms <= 20  # Ville: at most 20 expected
+    assert min(state.p_values) < 0.5  # it did look
 
 
 def test_slow_drift_is_caught_as_it_accumulates() -> None:

@@ -1,0 +1,189 @@
+"""The sections of docs/drift-quality.md that need no peers: what accumulates, importances, estimates, a real
+stream.
+
+    python -m bench.quality_sections calm importance estimate elec2=<path of elec.csv.gz>
+
+Each named section is measured and put in the place of the old one, or at the end of the page.
+"""
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from time import strftime
+from typing import Any
+
+from bench import quality_calm, quality_estimate, quality_importance, quality_stream
+from bench.quality_ask import ROOT
+from perennial.drift.proportions import share_interval
+
+PAGE = ROOT / "docs" / "drift-quality.md"
+TITLES = {
+    "calm": "## Over a life without drift",
+    "importance": "## Feature importance without a change",
+    "estimate": "## Performance without labels: do the intervals hold?",
+    "elec2": "## A real stream: Elec2",
+}
+DRAWS, CHECKS = 40, 24
+
+
+def main() -> None:
+    """Measure what is asked for."""
+    os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    for word in sys.argv[1:] or ["calm", "importance", "estimate"]:
+        name, _, path = word.partition("=")
+        lines = {"calm": calm, "importance": importance, "estimate": estimate}.get(name)
+        text = "\n".join(lines() if lines else elec2(Path(path)))
+        text += f"\nMeasured on {strftime('%Y-%m-%d')} by `python -m bench.quality_sections {name}`.\n"
+        page = placed(PAGE.read_text("utf-8"), TITLES[name], text)
+        PAGE.write_text(page, encoding="utf-8")
+
+
+def placed(page: str, title: str, text: str) -> str:
+    """The page with the section of this title replaced, or added at its end.
+
+    >>> placed("# A\\n\\n## B\\n\\nold\\n\\n## C\\n", "## B", "new\\n")
+    '# A\\n\\n## B\\n\\nnew\\n\\n## C\\n'
+    """
+    before, found, after = page.partition(f"{title}\n")
+    rest = after[after.index("\n## ") :] if found and "\n## " in after else ""
+    return f"{before.rstrip()}\n\n{title}\n\n{text}{rest}"
+
+
+def kept(page: str) -> str:
+    """The sections of the page that are measured here."""
+    parts = page.split("\n## ")[1:]
+    return "\n".join(
+        f"## {part.rstrip()}\n" for part in parts if f"## {part.partition(chr(10))[0]}" in TITLES.values()
+    )
+
+
+def calm() -> Iterable[str]:
+    yield (
+        "Lives without drift in which `accumulated` was ever significant (`lifetime_alpha` allows 1 %), and "
+        "checks in which `recent batches` was (its share of `alpha` allows 0.3 %). Columns in 64 bins; "
+        "no single-batch tests.\n"
+    )
+    found = [quality_calm.calm(*course) for course in quality_calm.COURSES]
+    yield table(
+        ("rows reference / batch", "columns", "batches", "lives with an alarm", "interval", "recent batches"),
+        [
+            (
+                f"{c.reference:,} / {c.rows:,}",
+                c.columns,
+                c.batches,
+                f"{c.accumulated} of {c.lives:,}",
+                interval(c.accumulated, c.lives),
+                f"{c.recent} of {c.checks:,} checks ({c.recent / c.checks:.2%})",
+            )
+            for c in found
+        ],
+    )
+
+
+def importance() -> Iterable[str]:
+    found = [
+        quality_importance.unchanged(shape, *size, DRAWS)
+        for shape in quality_importance.SHAPES
+        for size in quality_importance.SIZES
+    ]
+    draws, changed = sum(r.draws for r in found), sum(r.changed for r in found)
+    yield (
+        f"A logistic model, its importances on a holdout and a batch of the same distribution. A change was "
+        f"called in {changed} of {draws} draws ({interval(changed, draws)}); a bare limit of NDCG 0.90 would "
+        f"have called {sum(r.low for r in found)}.\n"
+    )
+    yield table(
+        ("weights", "holdout / batch rows", "draws", "NDCG below 0.90", "called a change"),
+        [(r.shape, f"{r.holdout} / {r.batch}", r.draws, r.low, r.changed) for r in found],
+    )
+
+
+def estimate() -> Iterable[str]:
+    yield (
+        "How often the 95 % interval of the estimate held the metric that labels show. A random forest of "
+        "500 rows (accuracy, F1, ROC AUC) and a line through a bent curve (mean absolute error), 4 features; "
+        "*moved*: one feature by 1 sd; *noisy*: 10 % of labels drawn anew (numbers: of errors three times as "
+        "large) in holdout and batch alike. Concept drift, 30 % in the batch alone, is there to show what no "
+        "estimate without labels can see: its intervals do not hold, and are not meant to.\n"
+    )
+    found = [
+        row
+        for size in quality_estimate.SIZES
+        for situation in quality_estimate.SITUATIONS
+        for measure in (quality_estimate.classified, quality_estimate.regressed)
+        for row in measure(situation, *size, CHECKS)
+    ]
+    yield table(
+        ("metric", "situation", "holdout / batch rows", "held", "interval", "mean width"),
+        [
+            (
+                r.metric,
+                r.situation,
+                f"{r.holdout:,} / {r.batch:,}",
+                f"{r.held} of {r.checks}",
+                interval(r.held, r.checks),
+                f"{r.width:.3f}",
+            )
+            for r in found
+        ],
+    )
+    still = [r for r in found if r.situation != "concept drift"]
+    held, checks = sum(r.held for r in still), sum(r.checks for r in still)
+    yield f"Without concept drift {held} of {checks} held ({held / checks:.1%}).\n"
+
+
+def elec2(path: Path) -> Iterable[str]:
+    yield (
+        "45,312 half-hours of the electricity market of New South Wales, in order of time; champions learn "
+        "the first 4,000 rows and are never trained again. Nobody knows where the drift is. What is known: "
+        "prices follow each other, and so do a champion's errors, which is not what the detectors' guarantee "
+        "assumes; every run of errors is a change of level to them. In random order, without change, they "
+        "should be silent.\n"
+    )
+    yield table(
+        (
+            "errors",
+            "values",
+            "mean",
+            "correlation with the one before",
+            "changes",
+            "for the worse",
+            "ADWIN",
+            "Page-Hinkley",
+            "changes in 10 random orders",
+        ),
+        [
+            (
+                s.what,
+                f"{s.values:,}",
+                f"{s.mean:.3f}",
+                f"{s.correlation:.2f}",
+                s.changes,
+                s.worse,
+                s.adwin,
+                s.page_hinkley,
+                s.shuffled,
+            )
+            for s in quality_stream.elec2(path)
+        ],
+    )
+    yield (
+        "Every change found is one of level, but so often that none is news; of means of days none is left. "
+        "The error stream of a champion is fed row by row: where rows depend on each other so strongly, its "
+        "changes are to be read with that in mind.\n"
+    )
+
+
+def interval(count: int, of: int) -> str:
+    low, high = share_interval(count, of, 0.95)
+    return f"{low:.1%} to {high:.1%}"
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines) + "\n"
+
+
+if __name__ == "__main__":
+    main()
