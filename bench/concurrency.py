@@ -37,6 +37,7 @@ HEADER = (
     "| files lost | seconds |"
 )
 WARM = 20  # seconds that the engine keeps an idle worker: fifty of each function would take all memory
+ROWS = 150  # of all files to one model: fewer cannot show that a first version is better than a naive answer
 LAMBDA_LONGEST = 900  # seconds
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
@@ -62,7 +63,7 @@ def main() -> None:
                 f"1 file and {runs} requests to one model": [requests("asked", runs)],
                 f"1 file to each of {runs} models": models(many),
             }
-        write(found, sampler.peak)
+        write(found, sampler.peak, runs)
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     raise SystemExit(not all(one.right for several in found.values() for one in several))
@@ -85,7 +86,7 @@ def be_patient(copied: Path) -> None:
 
 def uploads(model: str, count: int) -> crowd.Found:
     """So many files at once to one model."""
-    stack, files = DeployedStack(STACK, model), crowd.files(model, count, rows=3)
+    stack, files = DeployedStack(STACK, model), crowd.files(model, count, rows=max(3, ROWS // count))
     crowd.at_once([partial(stack.upload, f"{number}.csv", body) for number, body in enumerate(files)])
     settle(stack, lambda: len(stack.runs()) >= count)
     return crowd.found(stack, files)
@@ -143,14 +144,14 @@ def row(name: str, several: Sequence[crowd.Found]) -> str:
     return f"| {name} | {' | '.join(str(cell) for cell in cells)} |"
 
 
-def write(found: dict[str, list[crowd.Found]], peak: int) -> None:
+def write(found: dict[str, list[crowd.Found]], peak: int, runs: int) -> None:
     """Put the table between the marks of the page."""
     page = PAGE.read_text("utf-8")
     before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
     measured = (
-        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Linux x86-64; all processes together took "
-        f"at most {peak / 2**30:.1f} GiB."
+        f"`--runs {runs}`, {datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Linux x86-64; "
+        f"all processes together took at most {peak / 2**30:.1f} GiB."
     )
     table = [
         measured,

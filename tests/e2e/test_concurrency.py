@@ -12,7 +12,7 @@ PATIENCE = 300.0  # seconds
 
 def test_uploads_at_once_are_one_batch_and_one_training(stack: Deployment) -> None:
     model = stack.model("gathering")
-    files = crowd.files("gathering", UPLOADS, rows=3)
+    files = crowd.files("gathering", UPLOADS, rows=8)
 
     crowd.at_once([partial(model.upload, f"{number}.csv", body) for number, body in enumerate(files)])
     until(lambda: len(model.runs()) >= UPLOADS, "a run for each upload", PATIENCE)
