@@ -2,8 +2,9 @@
 
 import tempfile
 from collections import deque
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 from perennial import layout
@@ -32,12 +33,15 @@ def assemble_pinned(bucket: Bucket, pinned: Sequence[PinnedObject], config: Mode
 
     Raises NoTrainingData where there are none, and UnreadableFile, EmptyObject or MissingColumn.
     """
-    with tempfile.TemporaryDirectory(prefix="perennial-") as scratch:
-        return assemble(_downloaded(bucket, pinned, Path(scratch)), config)
+    with (
+        tempfile.TemporaryDirectory(prefix="perennial-") as scratch,
+        closing(_downloaded(bucket, pinned, Path(scratch))) as sources,
+    ):
+        return assemble(sources, config)
 
 
-def _downloaded(bucket: Bucket, pinned: Sequence[PinnedObject], scratch: Path) -> Iterator[Source]:
-    """Each copy is there until the next is asked for."""
+def _downloaded(bucket: Bucket, pinned: Sequence[PinnedObject], scratch: Path) -> Generator[Source]:
+    """Each copy is there until the next is asked for. Once closed, nothing is written to `scratch` any more."""
 
     def download(number: int, item: StoredObject) -> Path:
         path = scratch / f"{number:06d}"
@@ -46,10 +50,13 @@ def _downloaded(bucket: Bucket, pinned: Sequence[PinnedObject], scratch: Path) -
 
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
         coming: deque[Future[Path]] = deque()
-        for number, item in enumerate(pinned):
-            while len(coming) < _CONNECTIONS and number + len(coming) < len(pinned):
-                following = number + len(coming)
-                coming.append(pool.submit(download, following, pinned[following].stored))
-            path = coming.popleft().result()
-            yield Source(path, item.stored, item.recent)
-            path.unlink()
+        try:
+            for number, item in enumerate(pinned):
+                while len(coming) < _CONNECTIONS and number + len(coming) < len(pinned):
+                    following = number + len(coming)
+                    coming.append(pool.submit(download, following, pinned[following].stored))
+                path = coming.popleft().result()
+                yield Source(path, item.stored, item.recent)
+                path.unlink()
+        finally:
+            pool.shutdown(cancel_futures=True)

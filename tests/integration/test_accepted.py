@@ -1,0 +1,36 @@
+"""Downloads that a failed assembly leaves behind, on moto's S3."""
+
+import tempfile
+import threading
+from pathlib import Path
+
+import pytest
+
+from perennial.aws.accepted import assemble_pinned, pin_accepted
+from perennial.config import load_model
+from perennial.errors import UnreadableFile
+from tests.integration.trainer_support import Stack, with_data
+
+
+def test_no_download_goes_on_after_a_file_that_cannot_be_read(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others write to the scratch folder while the first file is refused: it must be removable all the same."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    data = with_data(stack).data
+    data.put("accepted/iris/dt=2026-01-01/run-0/a.parquet", b"no parquet")
+    for number in range(30):
+        data.put(f"accepted/iris/dt=2026-01-02/run-1/{number:02d}.csv", b"x")
+    refused, fetched, download = threading.Event(), [], data.download
+
+    def slow(key: str, path: Path, version_id: str | None = None) -> None:
+        if not key.endswith(".parquet"):
+            refused.wait(0.2)  # until the parquet file was looked at, or nearly so
+        download(key, path, version_id)
+        fetched.append(key)
+
+    monkeypatch.setattr(data, "download", slow)
+    with pytest.raises(UnreadableFile):
+        assemble_pinned(data, pin_accepted(data, "iris", set()), load_model("iris"))
+    assert list(tmp_path.iterdir()) == []
+    assert len(fetched) <= 16  # those that were under way; the others were called off
