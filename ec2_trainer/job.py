@@ -17,6 +17,7 @@ from perennial.aws.accepted import assemble_pinned, pin_accepted
 from perennial.aws.objects import Bucket
 from perennial.aws.way import Way, find_way
 from perennial.aws.wiring import Services
+from perennial.card.making import make_card
 from perennial.config import ModelConfig, model_text, parse_model
 from perennial.contracts import Artifact, Manifest, TrainingJob, TrainingManifest, TrainingResult
 from perennial.dataset import frame_to_csv
@@ -117,8 +118,13 @@ def _store(
 ) -> VersionRecord:
     """Write the version's files. An attempt that is repeated writes new versions of the same keys."""
 
+    files: dict[str, Artifact] = {}
+
     def put(name: str, body: bytes) -> Artifact:
-        return bucket.put_artifact(layout.version_key(job.model, job.version, name), body, digest(body))
+        files[name] = bucket.put_artifact(
+            layout.version_key(job.model, job.version, name), body, digest(body)
+        )
+        return files[name]
 
     config, table = way.config, trained.fitted.search
     held_out = trained.holdout
@@ -167,6 +173,17 @@ def _store(
             put(layout.IMPORTANCES, json.dumps(importances.to_dict()).encode()) if importances else None
         ),
     )
+    card = make_card(
+        job,
+        config,
+        record,
+        selected,
+        assembled.objects,
+        answers=answers,
+        importances=importances.weights() if importances else {},
+        artifacts=files,
+    )
+    record = record.model_copy(update={"card": put(layout.CARD, card.model_dump_json(indent=1).encode())})
     bucket.put_json(
         layout.version_key(job.model, job.version, layout.LINEAGE), record.model_dump(mode="json")
     )

@@ -192,6 +192,15 @@ class Training(Block):
     dask_scheduler: Annotated[str, Field(pattern=r"^(tcp|tls)://\S+:\d+$")] | None = None
 
 
+class CardWords(Block):
+    """What a card says in your words: what the model is for and what not, whom it may harm, whose it is."""
+
+    intended_use: str = ""
+    out_of_scope: str = ""
+    ethical: str = ""
+    owner: str = ""
+
+
 class ModelConfig(Block):
     """A named prediction task.
 
@@ -221,6 +230,7 @@ class ModelConfig(Block):
     bake: BakePolicy = BakePolicy()
     training: Training = Training()
     approval: Literal["never", "always"] | tuple[StrategyName, ...] = ("search",)
+    card: CardWords = CardWords()
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

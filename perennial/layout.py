@@ -71,4 +71,5 @@ MODEL, BASELINE, REFERENCE, HOLDOUT, LINEAGE = (
     "lineage.json",
 )
 MODEL_FILE = "model.yaml"
+CARD, CARD_PAGE = "card.json", "card.html"
 PREDICTIONS, IMPORTANCES, SEARCH = "predictions.csv.gz", "importances.json", "search.json"

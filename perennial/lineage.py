@@ -26,6 +26,7 @@ class VersionRecord(Contract):
     `strategy` how its rows were chosen and weighed,
     `manifest` what it can be trained again from. `params` of the estimator, as the model file or a search
     gave them; `chosen` where a search did, its table being `search`. `notes`: what the fit did otherwise.
+    `card`: all of it for people, with the digests of the other files.
     """
 
     model: str
@@ -54,6 +55,7 @@ class VersionRecord(Contract):
     chosen: Chosen | None = None
     search: Artifact | None = None
     notes: tuple[str, ...] = ()
+    card: Artifact | None = None
 
 
 class ChampionAlias(Contract):

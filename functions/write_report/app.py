@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from perennial.aws.cards import write_card_page
 from perennial.aws.handler import task
 from perennial.aws.pages import write_run_page
 from perennial.aws.wiring import Services
@@ -10,5 +11,6 @@ from perennial.contracts import WriteReportInput, WrittenReport
 
 @task(WriteReportInput)
 def handler(request: WriteReportInput, services: Services) -> WrittenReport:
-    """Writing it again replaces it."""
+    """With the card of the version that it made. Writing them again replaces them."""
+    write_card_page(services, request.run, request.model)
     return WrittenReport(uri=write_run_page(services, request.run, request.model, datetime.now(UTC)))

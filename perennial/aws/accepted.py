@@ -41,7 +41,7 @@ def assemble_pinned(bucket: Bucket, pinned: Sequence[PinnedObject], config: Mode
 
 
 def _downloaded(bucket: Bucket, pinned: Sequence[PinnedObject], scratch: Path) -> Generator[Source]:
-    """Each copy is there until the next is asked for. Once closed, nothing is written to `scratch` any more."""
+    """Each copy is there until the next is asked for. Once closed, nothing writes to `scratch` any more."""
 
     def download(number: int, item: StoredObject) -> Path:
         path = scratch / f"{number:06d}"

@@ -8,6 +8,7 @@ from botocore.exceptions import BotoCoreError
 from rich.text import Text
 
 from perennial.aws.clients import naming_outages
+from perennial.cli.card import card
 from perennial.cli.explain import explain
 from perennial.cli.init import init
 from perennial.cli.report import report
@@ -22,7 +23,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-for _command in (init, run, status, versions, reproduce, report, explain, rollback, approve, reject):
+_COMMANDS = (init, run, status, versions, card, reproduce, report, explain, rollback, approve, reject)
+for _command in _COMMANDS:
     app.command()(_command)
 
 

@@ -15,7 +15,7 @@ from tests.integration.trainer_support import Stack, with_data
 def test_no_download_goes_on_after_a_file_that_cannot_be_read(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Others write to the scratch folder while the first file is refused: it must be removable all the same."""
+    """Others write to the scratch folder while the first file is refused: it must be removable."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     data = with_data(stack).data
     data.put("accepted/iris/dt=2026-01-01/run-0/a.parquet", b"no parquet")
