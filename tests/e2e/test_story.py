@@ -171,6 +171,15 @@ def test_every_run_left_its_page(stack: Deployment, played: Played) -> None:
         assert (run.findings is None) == ("Reference against current" not in page)
 
 
+def test_every_version_left_its_card(stack: Deployment, played: Played) -> None:
+    trained = [run for run in played.runs if run.challenger is not None]
+    assert trained
+    for run in trained:
+        page = stack.services.artifacts.get(layout.run_key(run.run, layout.CARD_PAGE)).decode()
+        assert f"iris, version {run.challenger}" in page
+        assert "By slice" in page
+
+
 def test_champion_is_mirrored_and_announced(stack: Deployment, played: Played) -> None:
     mirror = client("ssm").get_parameter(Name=f"/perennial/{stack.stack}/iris/champion")["Parameter"]
     until(lambda: len(stack.announced("iris")) >= 5, "five announcements")
