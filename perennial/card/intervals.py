@@ -73,7 +73,7 @@ def mean_of_shares(hits: Values, rows: Values) -> tuple[float, float]:
     """Interval of the plain mean of `hits / rows` (k,).
 
     >>> [round(end, 3) for end in mean_of_shares(np.array([50, 40]), np.array([50, 50]))]
-    [0.834, 0.944]
+    [0.826, 0.944]
     """
     shares = hits / rows
     ends = np.array([share_interval(int(h), int(n), LEVEL) for h, n in zip(hits, rows, strict=True)])
