@@ -51,8 +51,8 @@ def scored_slices(
     labels = labels_of(frame, config)
     found = []
     for part in slices(frame, config, importances):
-        places = np.flatnonzero(part.rows)[:_MOST_ROWS]
-        metrics = scored(labels[places], answers.of(places), config.task, config.seed)
+        looked_at = part.rows & (np.cumsum(part.rows) <= _MOST_ROWS)
+        metrics = scored(labels[looked_at], answers.of(looked_at), config.task, config.seed)
         if part.column == config.label:
             metrics = {"accuracy": metrics["accuracy"]}
         size = int(part.rows.sum())
