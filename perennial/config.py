@@ -14,6 +14,8 @@ from perennial.config_fields import Block, Duration, Name, Share
 from perennial.contracts import StrategyName
 from perennial.errors import InvalidModelFile, UnknownModel
 from perennial.estimator_config import Estimator, Search
+from perennial.evaluation_config import EvaluationPolicy
+from perennial.metric_names import HIGHER_IS_BETTER
 from perennial.policy_config import COUNTED, RetrainPolicy
 
 Action = Literal["reject", "drop", "warn"]
@@ -153,14 +155,6 @@ class StrategyPolicy(Block):
         return self
 
 
-class EvaluationPolicy(Block):
-    """When a challenger counts as better than the champion."""
-
-    metric: Literal["accuracy", "balanced_accuracy", "r2", "mae"] | None = None
-    level: Share = 0.05
-    margin: float = Field(default=0.02, ge=0)
-
-
 class BakePolicy(Block):
     """How long a new champion is watched before the run calls it a success."""
 
@@ -268,6 +262,14 @@ class ModelConfig(Block):
             raise ValueError(f"policy.value counts errors, {self.metric} does not: expected one of {known}")
         return self
 
+    @model_validator(mode=\"after\")
+    def _evaluation_fits(self) -> Self:
+        types = {name: column.type for name, column in self.columns.items()}
+        problem = self.evaluation.problem(self.task, dict(types), self.label, self.columns[self.label].levels)
+        if problem:
+            raise ValueError(f"evaluation: {problem}")
+        return self
+
     @property
     def features(self) -> list[str]:
         """Names of the feature columns, in the order of the file."""
@@ -283,6 +285,12 @@ class ModelConfig(Block):
     def metric(self) -> str:
         """Name of the primary metric."""
         return self.evaluation.metric or ("accuracy" if self.task == "classification" else "r2")
+
+    @property
+    def higher_is_better(self) -> bool:
+        """Whether more of the primary metric is better."""
+        own = self.evaluation.metrics.get(self.metric)
+        return own.higher_is_better if own else HIGHER_IS_BETTER[self.metric]
 
 
 def models_dir() -> Path:

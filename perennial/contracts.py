@@ -319,14 +319,30 @@ class EvaluateChallengerInput(OfRun):
     strategy: Strategy
 
 
+class Gate(Contract):
+    """One condition of promotion: whether it was met, in a sentence, and by which numbers."""
+
+    name: str
+    passed: bool
+    sentence: str
+    numbers: dict[str, float] = {}
+
+
 class Evaluation(Contract):
-    """The verdict; `batch_suspect` when learning from the batch hurt on rows that the model knew."""
+    """The verdict; `batch_suspect` when learning from the batch hurt on rows that the model knew.
+
+    `better` is true for the verdict of that name alone. `worse`: a gate was not passed. `inconclusive`: all
+    others were, and the holdout has about `rows_missing` rows too few to tell.
+    """
 
     better: bool
     batch_suspect: bool
     needs_approval: bool = False
+    verdict: Literal["better", "worse", "inconclusive"]
+    rows_missing: int = Field(default=0, ge=0)
     summary: str
     reasons: tuple[str, ...]
+    gates: tuple[Gate, ...]
     metrics: dict[str, float]
 
 

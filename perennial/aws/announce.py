@@ -5,6 +5,7 @@ from typing import Any
 
 from perennial.config import ModelConfig
 from perennial.lineage import VersionRecord
+from perennial.metric_names import allowed
 
 
 class Announcer:
@@ -42,14 +43,14 @@ class Announcer:
         )
         score = version.metrics.get(config.metric)
         if score is not None:
-            lower_is_worse = config.metric != "mae"
-            allowed = config.drift.min_performance_drop
+            lower_is_worse = config.higher_is_better
+            may_lose = allowed(config.metric, score, config.drift.min_performance_drop)
             self._alarm(
                 f"{self._stack}/retrain/{model}/performance",
                 f"{model}: {config.metric} is worse than version {version.version} had on its holdout.",
                 "ServingPerformance",
                 model,
-                score - allowed if lower_is_worse else score * (1 + allowed),
+                score - may_lose if lower_is_worse else score + may_lose,
                 "LessThanThreshold" if lower_is_worse else "GreaterThanThreshold",
             )
 

@@ -5,7 +5,7 @@ scikit-learn, which the caller's Lambda has; nothing here is imported by `perenn
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 IMPORTANCE_ROWS = 500
 _LEAST_ROWS = 100  # labelled rows below which importances are noise
 _MOST_FEATURES = 60
+_OF_CLASSES_ALONE = {"accuracy", "balanced_accuracy", "f1_macro"}
 _ESTIMATION_ROWS = 3_000
 
 
@@ -151,9 +152,9 @@ def measure_importances(
     config: ModelConfig, model: Any, rows: Rows, *, most_rows: int = IMPORTANCE_ROWS, repeats: int = 3
 ) -> Importances | None:
     """How much the model leans on each feature, on labelled rows; the score of a row is the probability given
-    to its label, or where there is none what it adds to the primary metric. None without rows.
+    to its label, or where there is none what `row_scores` says. None without rows.
     """
-    from perennial.metrics import ask, contributions
+    from perennial.metrics import ask, row_scores
 
     chosen = thinned(rows, most_rows)
     if not len(chosen):
@@ -163,7 +164,7 @@ def measure_importances(
     def score(asked: "pd.DataFrame") -> Floats:
         answers, wanted = ask(model, asked, config), np.tile(labels, len(asked) // len(labels))
         if answers.probabilities is None or answers.classes is None:
-            return contributions(config.metric, wanted, answers)
+            return row_scores(wanted, answers, config)
         right = wanted[:, None] == answers.classes[None, :]
         return np.asarray(np.where(right, answers.probabilities, 0.0).sum(axis=1))
 
@@ -229,24 +230,22 @@ def _performance(config: ModelConfig, labelled: Rows, holdout: Rows) -> Performa
 
 
 def _primary(config: ModelConfig, labelled: Rows, holdout: Rows) -> MetricChange | None:
-    from perennial.metrics import HIGHER_IS_BETTER, Answers, scores
+    from perennial.metrics import metric_of
+
+    metric = metric_of(config)
 
     def side(rows: Rows) -> Any:
-        labels, predicted = _labels(rows, config), rows.answers.predicted
-        if config.task == "classification":  # numbers compare faster than names
-            _, both = np.unique(np.concatenate([labels, predicted]).astype(str), return_inverse=True)
-            labels, predicted = both[: len(labels)], both[len(labels) :]
-        return (
-            lambda rows: scores(labels[rows], Answers(predicted[rows]), config.task)[config.metric],
-            len(labels),
-        )
+        labels, answers = _labels(rows, config), rows.answers
+        if config.metric in _OF_CLASSES_ALONE:  # numbers compare faster than names
+            _, both = np.unique(np.concatenate([labels, answers.predicted]).astype(str), return_inverse=True)
+            labels, answers = both[: len(labels)], replace(answers, predicted=both[len(labels) :])
+        return lambda rows: metric.score(labels[rows], answers.of(rows)), len(labels)
 
+    before, now = side(holdout), side(labelled)
+    if any(not count or np.isnan(score(np.arange(count))) for score, count in (before, now)):
+        return None
     return compare_metric(
-        config.metric,
-        side(holdout),
-        side(labelled),
-        higher_is_better=HIGHER_IS_BETTER[config.metric],
-        seed=config.seed,
+        config.metric, before, now, higher_is_better=metric.higher_is_better, seed=config.seed
     )
 
 

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
+from perennial.metric_names import HIGHER_IS_BETTER
 from perennial.report import svg
 from perennial.report.views import EvaluationView
 
 WIDTH, ROW, LEFT, RIGHT, TOP = 480.0, 40.0, 150.0, 62.0, 8.0
-LOWER_IS_BETTER = {"log_loss", "mae", "rmse"}
 ROWS = {"": "all rows", "known": "rows known before", "recent": "rows of this batch"}
 
 
@@ -80,7 +80,8 @@ def _row(pair: Pair, found: list[Pair], y: float) -> list[str]:
     ]
     if pair.champion is not None and pair.challenger is not None:
         gain = pair.challenger - pair.champion
-        better = "link up" if gain == 0 or (gain > 0) != (pair.metric in LOWER_IS_BETTER) else "link down"
+        up = gain == 0 or (gain > 0) == HIGHER_IS_BETTER.get(pair.metric, True)
+        better = "link up" if up else "link down"
         parts.append(
             svg.tag("path", d=f"M{x(pair.champion):.1f} {y:g}H{x(pair.challenger):.1f}", class_=better)
         )

@@ -11,7 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from perennial.config import ModelConfig
 from perennial.errors import NoTrainingData, PerennialError, TrainingFailed
-from perennial.metrics import ask, labels_of, scores
+from perennial.metrics import all_scores, ask, labels_of
 from perennial.training.calibration import Calibrated
 from perennial.training.checkpoints import Checkpoints, Kept, MemoryCheckpoints, Progress, silent
 from perennial.training.cores import on_cluster, on_threads, on_workers
@@ -91,7 +91,7 @@ def score(pipeline: Pipeline, holdout: pd.DataFrame, config: ModelConfig) -> dic
     if holdout.empty:
         return {}
     with _in_its_own_words(config):
-        return scores(labels_of(holdout, config), ask(pipeline, holdout, config), config.task)
+        return all_scores(labels_of(holdout, config), ask(pipeline, holdout, config), config)
 
 
 def train(frame: pd.DataFrame, config: ModelConfig) -> Trained:

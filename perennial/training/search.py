@@ -6,8 +6,9 @@ folds of a cross-validation in the order of time, of the model file's primary me
 kept, so that a repeated attempt pays for none of them again.
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import joblib
@@ -16,7 +17,7 @@ import numpy as np
 from perennial.config import ModelConfig
 from perennial.errors import InvalidModelFile, TrainingFailed
 from perennial.estimator_config import Estimator, Search
-from perennial.metrics import HIGHER_IS_BETTER, Answers, Values, labels_of, scores
+from perennial.metrics import Answers, Values, labels_of, metric_of
 from perennial.preprocessing import build_preprocessing
 from perennial.training.checkpoints import Kept, Progress
 from perennial.training.cores import one_thread_each
@@ -55,6 +56,7 @@ class Result:
     """What a search found. `complete` is false where its time was used up before its end."""
 
     metric: str
+    higher_is_better: bool
     rungs: tuple[Rung, ...]
     trials: tuple[Trial, ...]
     best: int
@@ -69,7 +71,7 @@ class Result:
         """The table of trials, for JSON."""
         return {
             "metric": self.metric,
-            "higher_is_better": HIGHER_IS_BETTER[self.metric],
+            "higher_is_better": self.higher_is_better,
             "complete": self.complete,
             "best": self.best,
             "rungs": [{"rows": rung.rows, "settings": rung.settings} for rung in self.rungs],
@@ -141,7 +143,14 @@ class _Search:
                     break
         complete = finished == len(self._rungs) - 1
         best = self._best(max(finished, 0))
-        return Result(self._config.metric, self._rungs, tuple(self._trials), best, complete)
+        return Result(
+            self._config.metric,
+            self._config.higher_is_better,
+            self._rungs,
+            tuple(self._trials),
+            best,
+            complete,
+        )
 
     def _run_rung(self, rung: int, alive: list[Trial], parallel: joblib.Parallel) -> bool:
         """Whether all of it was done within the time."""
@@ -180,7 +189,7 @@ class _Search:
 
     def _ranked(self, trials: list[Trial], rung: int) -> list[Trial]:
         """Best first; the earlier of equals."""
-        sign = -1 if HIGHER_IS_BETTER[self._config.metric] else 1
+        sign = -1 if self._config.higher_is_better else 1
 
         def rank(trial: Trial) -> tuple[bool, float, int]:
             score = trial.score(rung)
@@ -260,6 +269,7 @@ def _with(config: ModelConfig, setting: Estimator) -> ModelConfig:
 def _try(key: _Key, config: ModelConfig, part: _Part) -> tuple[_Key, float | str]:
     """The score of one setting on one fold, or what the estimator said."""
     pipeline, learn, asked = build_pipeline(config), part.learn, part.asked
+    metric = metric_of(config)
     if not is_whole(pipeline):
         pipeline = pipeline[-1:]
     elif part.raw is not None:
@@ -268,6 +278,12 @@ def _try(key: _Key, config: ModelConfig, part: _Part) -> tuple[_Key, float | str
         with one_thread_each():
             fit_weighted(pipeline, learn, part.labels, part.weights, config.seed)
             answers = Answers(np.asarray(pipeline.predict(asked)))
+            if hasattr(pipeline, "predict_proba"):
+                given, classes = pipeline.predict_proba(asked), pipeline.classes_
+                answers = replace(answers, probabilities=given, classes=classes)
+            score = metric.score(part.truth, answers)
     except Exception as error:  # noqa: BLE001 - a setting that fails loses; the others are still tried
         return key, f"{config.estimator.name}: {type(error).__name__}: {error}"
-    return key, scores(part.truth, answers, config.task)[config.metric]
+    if math.isnan(score):
+        return key, f"{config.estimator.name}: {config.metric} has no value on {len(part.truth)} rows"
+    return key, score

@@ -1,0 +1,161 @@
+"""The built-in metrics: every one of a task by name, and what each row adds.
+
+accuracy, balanced_accuracy (mean recall of the classes), f1_macro (mean F1 of the classes)
+log_loss           mean of -ln p(label); a class that the model does not know has the smallest probability
+roc_auc            of two classes, or the mean of each class against the rest; ties count half
+brier              mean of Σ (p - truth)² over the classes, of two classes half of it, in [0, 1]
+calibration_error  of the likeliest class: |share right - mean probability| in 15 bins of equal width,
+                   weighted by their rows (Guo et al., ICML 2017)
+r2, mae, rmse
+mape               mean of |error / label| as a share; rows whose label is 0 are left out
+pinball            mean of max(q e, (q - 1) e), e = label - predicted (Koenker and Bassett, 1978)
+"""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from perennial.metrics.answers import Answers, Floats, Values
+
+_SMALLEST = float(np.finfo(np.float64).eps)
+_BINS = 15
+
+
+def scores(labels: Values, answers: Answers, task: str, quantile: float = 0.5) -> dict[str, float]:
+    """Every metric of the task that these answers have, by name; none for no rows."""
+    if not len(labels):
+        return {}
+    if task == "regression":
+        found = _regression(labels, answers.predicted.astype(np.float64), quantile)
+    else:
+        found = _classification(labels, answers.predicted)
+        if answers.probabilities is not None and answers.classes is not None:
+            found |= _probabilistic(labels, answers.probabilities, answers.classes)
+    return {name: value for name, value in found.items() if not math.isnan(value)}
+
+
+def contributions(metric: str, labels: Values, answers: Answers, quantile: float = 0.5) -> Floats | None:
+    """What each row adds to a metric, higher being better: two models differ in the metric as the means of
+    these differ (for rmse, up to a factor, in the squared error). None where a metric is no sum over rows.
+    """
+    if metric == "accuracy":
+        return np.asarray(answers.predicted == labels, dtype=np.float64)
+    if metric == "balanced_accuracy":
+        codes, levels = pd.factorize(labels)
+        counts = np.bincount(codes, minlength=len(levels))
+        weights = len(labels) / (len(counts) * counts[codes])
+        return np.asarray((answers.predicted == labels) * weights, dtype=np.float64)
+    if metric in {"log_loss", "brier"}:
+        if answers.probabilities is None or answers.classes is None:
+            return None
+        rows = _surprise if metric == "log_loss" else _squares
+        return -rows(labels, answers.probabilities, answers.classes)
+    if metric in {"f1_macro", "roc_auc", "calibration_error"}:
+        return None
+    return -_losses(metric, labels.astype(np.float64), answers.predicted.astype(np.float64), quantile)
+
+
+def _losses(metric: str, labels: Floats, predicted: Floats, quantile: float) -> Floats:
+    errors = labels - predicted
+    if metric == "mae":
+        return np.abs(errors)
+    if metric == "pinball":
+        return np.maximum(quantile * errors, (quantile - 1) * errors)
+    if metric == "mape":
+        told = labels != 0
+        shares = np.abs(errors) / np.where(told, np.abs(labels), 1.0)
+        return np.asarray(np.where(told, shares, 0.0) * (len(labels) / max(1, int(told.sum()))))
+    if metric == "r2":
+        spread = float(np.mean((labels - labels.mean()) ** 2))
+        return np.asarray(errors**2 / (spread or 1.0))
+    return np.asarray(errors**2)
+
+
+def _classification(labels: Values, predicted: Values) -> dict[str, float]:
+    codes, levels = pd.factorize(np.concatenate([labels, predicted]))
+    actual, said = codes[: len(labels)], codes[len(labels) :]
+    right = actual == said
+    hits = np.bincount(actual[right], minlength=len(levels)).astype(np.float64)
+    came, claimed = (np.bincount(part, minlength=len(levels)) for part in (actual, said))
+    return {
+        "accuracy": float(np.mean(right)),
+        "balanced_accuracy": float(np.mean(hits[came > 0] / came[came > 0])),
+        "f1_macro": float(np.mean(2 * hits / (came + claimed))),
+    }
+
+
+def _probabilistic(labels: Values, probabilities: Floats, classes: Values) -> dict[str, float]:
+    return {
+        "log_loss": float(np.mean(_surprise(labels, probabilities, classes))),
+        "roc_auc": roc_auc(labels, probabilities, classes),
+        "brier": float(np.mean(_squares(labels, probabilities, classes))),
+        "calibration_error": calibration_error(labels, probabilities, classes),
+    }
+
+
+def _places(labels: Values, classes: Values) -> Values:
+    """Column of each label's class (n,); -1 for one that the model does not know."""
+    return np.asarray(pd.Index(classes).get_indexer(pd.Index(labels)))
+
+
+def _given(labels: Values, probabilities: Floats, classes: Values) -> Floats:
+    places = _places(labels, classes)
+    return np.asarray(np.where(places >= 0, probabilities[np.arange(len(labels)), places], 0.0))
+
+
+def _surprise(labels: Values, probabilities: Floats, classes: Values) -> Floats:
+    return np.asarray(-np.log(np.clip(_given(labels, probabilities, classes), _SMALLEST, 1.0)))
+
+
+def _squares(labels: Values, probabilities: Floats, classes: Values) -> Floats:
+    given = _given(labels, probabilities, classes)
+    whole = np.einsum("ij,ij->i", probabilities, probabilities) - 2 * given + 1
+    return np.asarray(whole / 2 if len(classes) == 2 else whole)
+
+
+def roc_auc(labels: Values, probabilities: Floats, classes: Values) -> float:
+    """Of the second of two classes; of more, the mean over those that some rows have and some have not."""
+    places = _places(labels, classes)
+    columns = [1] if len(classes) == 2 else range(len(classes))
+    found = [_auc(places == column, probabilities[:, column]) for column in columns]
+    told = [value for value in found if not math.isnan(value)]
+    return float(np.mean(told)) if told else math.nan
+
+
+def _auc(positive: Values, given: Floats) -> float:
+    """Share of pairs of a positive and a negative row in the right order: Mann and Whitney's U."""
+    n, m = int(positive.sum()), int((~positive).sum())
+    if not n or not m:
+        return math.nan
+    order = np.argsort(given, kind="stable")
+    sorted_values = given[order]
+    starts = np.flatnonzero(np.append(True, sorted_values[1:] != sorted_values[:-1]))
+    sizes = np.diff(np.append(starts, len(given)))
+    ranks = starts + (sizes + 1) / 2
+    hits = np.add.reduceat(positive[order].astype(np.float64), starts)
+    return float((hits @ ranks - n * (n + 1) / 2) / (n * m))
+
+
+def calibration_error(labels: Values, probabilities: Floats, classes: Values) -> float:
+    """See the module."""
+    likeliest = probabilities.argmax(axis=1)
+    confidence = probabilities[np.arange(len(labels)), likeliest]
+    right = likeliest == _places(labels, classes)
+    bins = np.clip(np.ceil(np.nan_to_num(confidence) * _BINS).astype(int) - 1, 0, _BINS - 1)
+    gaps = np.bincount(bins, weights=right - confidence, minlength=_BINS)
+    return float(np.abs(gaps).sum() / len(labels))
+
+
+def _regression(labels: Values, predicted: Floats, quantile: float) -> dict[str, float]:
+    errors = labels - predicted
+    spread = float(np.sum((labels - labels.mean()) ** 2))
+    squared = float(np.sum(errors**2))
+    perfect_or_not = 1.0 if squared == 0 else 0.0  # scikit-learn's convention where all labels are equal
+    return {
+        "r2": 1.0 - squared / spread if spread else perfect_or_not,
+        "mae": float(np.mean(np.abs(errors))),
+        "rmse": float(np.sqrt(np.mean(errors**2))),
+        "mape": float(np.mean(_losses("mape", labels, predicted, quantile))) if labels.any() else math.nan,
+        "pinball": float(np.mean(_losses("pinball", labels, predicted, quantile))),
+    }
