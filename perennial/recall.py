@@ -21,7 +21,7 @@ from perennial.contracts import Evaluation
 from perennial.evaluation import evaluate
 from perennial.holdout import holdout_mask
 from perennial.lineage import VersionRecord
-from perennial.metrics import HIGHER_IS_BETTER, ask, labels_of, scores
+from perennial.metrics import ask, labels_of, metric_of
 
 
 @dataclass(frozen=True)
@@ -80,9 +80,10 @@ def attempt(record: VersionRecord, model: Any, rows: pd.DataFrame, config: Model
         return Trial(record, model, None, fits=False, sentence=f"{who} knows other features")
     if own is None or rows.empty:
         return Trial(record, model, None, fits=False, sentence=f"{who} cannot be judged")
-    found = scores(labels_of(rows, config), ask(model, rows, config), config.task)[metric]
-    worse = own - found if HIGHER_IS_BETTER[metric] else (found - own) / (own or 1.0)
-    fits = worse <= config.drift.min_performance_drop + 1 / sqrt(len(rows))
+    primary = metric_of(config)
+    found = primary.score(labels_of(rows, config), ask(model, rows, config))
+    allowed = primary.allowed(own, config.drift.min_performance_drop + 1 / sqrt(len(rows)))
+    fits = primary.gain(own, found) <= allowed
     sentence = (
         f"{who} {'fits' if fits else 'does not fit'}: {metric} {found:.3g} on {len(rows)} labelled rows of "
         f"the batch, {own:.3g} on its own holdout"
@@ -92,7 +93,7 @@ def attempt(record: VersionRecord, model: Any, rows: pd.DataFrame, config: Model
 
 def best(trials: Sequence[Trial], config: ModelConfig) -> Trial | None:
     """The one that does best of those that fit."""
-    sign = 1.0 if HIGHER_IS_BETTER[config.metric] else -1.0
+    sign = 1.0 if config.higher_is_better else -1.0
     fitting = [(sign * trial.found, trial) for trial in trials if trial.fits and trial.found is not None]
     return max(fitting, key=lambda pair: pair[0])[1] if fitting else None
 

@@ -40,12 +40,13 @@ class CleanLoad:
         (path / "model").write_bytes(body)
         with (path / "asked").open("wb") as file:
             pickle.dump((sha256, self._rows), file)
-        self._process = subprocess.Popen(
-            [sys.executable, "-c", _CODE, json.dumps(sys.path), str(path)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(path / "errors").open("wb"),
-        )
+        with (path / "errors").open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _CODE, json.dumps(sys.path), str(path)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+            )
 
     def __enter__(self) -> "CleanLoad":
         return self

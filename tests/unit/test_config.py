@@ -129,7 +129,7 @@ def test_a_path_that_leaves_the_folder_is_unknown_even_if_it_exists(tmp_path: Pa
         ({"drift": {"alpha": 2}}, "drift.alpha"),
         ({"validation": {"min_rows": 0}}, "validation.min_rows"),
         ({"columns": {"x": {"type": "integer"}, "y": {"type": "number"}}}, "columns.x.type"),
-        ({"evaluation": {"metric": "auc"}}, "evaluation.metric"),
+        ({"evaluation": {"metric": "roc_auc"}}, "evaluation: roc_auc is no metric of this regression"),
         ({"estimator": {"class": "os.system"}}, "estimator.class"),
         ({"estimator": {"class": "sklearn"}}, "estimator.class"),
         ({"estimator": {"class": "sklearn_evil.Model"}}, "estimator.class"),

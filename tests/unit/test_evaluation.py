@@ -76,6 +76,7 @@ def test_better_is_said_with_its_numbers() -> None:
     assert found.metrics["challenger.accuracy"] == pytest.approx(0.96)
     assert found.metrics["p_value"] == pytest.approx(0.5**26)
     assert found.metrics["rows"] == 100
+    assert [gate.name for gate in found.gates] == ["sane", "better", "remembers"]
     assert len(found.reasons) == 3
 
 
