@@ -68,8 +68,9 @@ bench: install ## sizes, imports, the story, the speed of drift detection and of
 bench-peers: .venv/.installed ## the tools that benchmarks compare with, each in an environment of its own
 	@bench/install_peers.sh
 
-bench-quality: install ## false alarms, power and time to detect, to docs/drift-quality.md
+bench-quality: install ## false alarms and power of drift detection and of evaluation, to docs/
 	@$(PYTHON) -m bench.quality
+	@$(PYTHON) -m bench.evaluation_trials
 
 bench-reliability: install ## runs with faults at random moments, about half an hour, to docs/reliability.md
 	@$(PYTHON) -m bench.reliability

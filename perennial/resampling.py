@@ -1,4 +1,4 @@
-"""How sure is a paired difference of a metric that is no sum over rows (ROC AUC, F1, a user's own)?
+"""How sure is a paired difference of a metric that is no sum over rows (F1, calibration, some users' own)?
 
 up to 5,000 rows   paired bootstrap, percentile: 999 draws of rows, both models scored on the same ones
                    (Efron and Tibshirani, An Introduction to the Bootstrap, 1993)

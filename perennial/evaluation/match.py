@@ -9,7 +9,7 @@ import numpy as np
 from perennial.config import ModelConfig
 from perennial.evaluation import words
 from perennial.metrics import Answers, Floats, Metric, Values, metric_of
-from perennial.pairs import p_above, standard_error
+from perennial.pairs import p_above, standard_error, student
 from perennial.resampling import Spread, spread
 
 
@@ -86,12 +86,16 @@ class Compared:
         """One-sided p-value of a gain above the bound."""
         if self.differences is None:
             return self._spread.p_above(bound)
+        if self.metric.name == "roc_auc":
+            return student(self.differences, bound)
         return p_above(self.differences, bound, self.match.config.seed)
 
     def p_below(self, bound: float = 0.0) -> float:
         """Of one below it."""
         if self.differences is None:
             return self._spread.p_below(bound)
+        if self.metric.name == "roc_auc":
+            return student(-self.differences, -bound)
         return p_above(-self.differences, -bound, self.match.config.seed)
 
     def allowed(self, margin: float) -> float:
