@@ -262,7 +262,7 @@ class ModelConfig(Block):
             raise ValueError(f"policy.value counts errors, {self.metric} does not: expected one of {known}")
         return self
 
-    @model_validator(mode=\"after\")
+    @model_validator(mode="after")
     def _evaluation_fits(self) -> Self:
         types = {name: column.type for name, column in self.columns.items()}
         problem = self.evaluation.problem(self.task, dict(types), self.label, self.columns[self.label].levels)
