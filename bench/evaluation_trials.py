@@ -104,7 +104,7 @@ def model(metric: str, **policy: Any) -> ModelConfig:
         "kind": {"type": "category"},
         "y": label,
     }
-    document = {"name": "trial", "task": task, "label": "y", "columns": columns}
+    document: dict[str, Any] = {"name": "trial", "task": task, "label": "y", "columns": columns}
     document |= {
         "estimator": {"class": "sklearn.dummy.DummyClassifier"},
         "evaluation": {"metric": metric, **policy},
@@ -172,8 +172,9 @@ def scene(at: int, count: int) -> str:
 
 def table(count: int) -> str:
     """All scenes, in Markdown, on all cores."""
-    heads = ("metric", "required", "rows", "truly better by", "has to be promoted", "primary gate")
-    heads += (f"all gates ({max(10, count // WHOLE)} trials)", "inconclusive")
+    whole = f"all gates ({max(10, count // WHOLE)} trials)"
+    heads = ["metric", "required", "rows", "truly better by", "has to be promoted", "primary gate", whole]
+    heads.append("inconclusive")
     lines = [f"| {' | '.join(heads)} |", "|---" * len(heads) + "|"]
     with ProcessPoolExecutor(initializer=_one_thread) as pool:
         for line in pool.map(partial(scene, count=count), range(len(SCENES))):

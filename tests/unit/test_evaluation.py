@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perennial.config import Column, EvaluationPolicy, ModelConfig, load_model
+from perennial.config import Column, ModelConfig, load_model
 from perennial.contracts import Evaluation
 from perennial.estimator_config import Estimator
 from perennial.evaluation import evaluate
+from perennial.evaluation_config import EvaluationPolicy
 from perennial.holdout import RECENT
 from perennial.training import train
 from scenarios.iris import first_season, mislabelled, season
