@@ -99,7 +99,8 @@ def f1_interval(cells: Values, seed: int) -> tuple[float, float]:
 def _jackknife(
     whole: dict[str, float], labels: Values, answers: Answers, task: str, seed: int
 ) -> dict[str, _Interval]:
-    """Each metric once more without each group of rows: how much it varies."""
+    """Each metric once more without each group of rows: how much it varies. None of one that some rows
+    leave undefined, as ROC AUC where the only row of a class is left out."""
     n = len(labels)
     if n < _LEAST_ROWS:
         return {}
@@ -112,6 +113,7 @@ def _jackknife(
             f"jackknife, {groups} groups",
         )
         for name, value in whole.items()
+        if all(name in one for one in left_out)
     }
 
 
