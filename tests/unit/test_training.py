@@ -108,13 +108,13 @@ def test_a_column_without_any_value_is_no_obstacle() -> None:
 def test_it_learns_what_is_there_and_scores_it_on_rows_it_never_saw() -> None:
     trained = train(fruit(400), config())
     assert trained.metrics["accuracy"] > 0.95
-    assert set(trained.metrics) == {"accuracy", "balanced_accuracy", "f1_macro", "log_loss"}
+    assert {"accuracy", "balanced_accuracy", "f1_macro", "log_loss"} <= set(trained.metrics)
     assert not set(trained.training["id"]) & set(trained.holdout["id"])
     assert len(trained.training) + len(trained.holdout) == 400
 
     regression = train(fruit(400), REGRESSION)
     assert regression.metrics["r2"] > 0.8
-    assert set(regression.metrics) == {"r2", "mae", "rmse"}
+    assert {"r2", "mae", "rmse"} <= set(regression.metrics)
 
 
 def test_the_same_rows_and_seed_give_the_same_model() -> None:
