@@ -24,6 +24,8 @@ CONTRACTS: dict[str, tuple[type[c.Contract], type[c.Contract]]] = {
     "launch_trainer": (c.LaunchTrainerInput, c.LaunchedTrainer),
     "recall_version": (c.RecallVersionInput, c.Recalled),
     "evaluate_challenger": (c.EvaluateChallengerInput, c.Evaluation),
+    "ask_approval": (c.AskApprovalInput, c.Approval),
+    "try_canary": (c.TryCanaryInput, c.CanaryLook),
     "promote_challenger": (c.PromoteChallengerInput, c.Promotion),
     "roll_back": (c.RollBackInput, c.RolledBack),
     "write_report": (c.WriteReportInput, c.WrittenReport),

@@ -17,6 +17,7 @@ from perennial.estimator_config import Estimator, Search
 from perennial.evaluation_config import EvaluationPolicy
 from perennial.metric_names import HIGHER_IS_BETTER
 from perennial.policy_config import COUNTED, RetrainPolicy
+from perennial.promotion_config import ApprovalPolicy, BakePolicy
 
 Action = Literal["reject", "drop", "warn"]
 
@@ -155,14 +156,6 @@ class StrategyPolicy(Block):
         return self
 
 
-class BakePolicy(Block):
-    """How long a new champion is watched before the run calls it a success."""
-
-    duration: Duration = timedelta(minutes=15)
-    check_every: Duration = timedelta(minutes=1)
-    max_error_rate: Share = 0.05
-
-
 class Training(Block):
     """What the training instance may take.
 
@@ -223,7 +216,7 @@ class ModelConfig(Block):
     evaluation: EvaluationPolicy = EvaluationPolicy()
     bake: BakePolicy = BakePolicy()
     training: Training = Training()
-    approval: Literal["never", "always"] | tuple[StrategyName, ...] = ("search",)
+    approval: ApprovalPolicy = ApprovalPolicy()
     card: CardWords = CardWords()
 
     @model_validator(mode="after")
@@ -274,12 +267,6 @@ class ModelConfig(Block):
     def features(self) -> list[str]:
         """Names of the feature columns, in the order of the file."""
         return [name for name in self.columns if name not in {self.label, self.time, *self.key}]
-
-    def needs_approval(self, strategy: StrategyName) -> bool:
-        """Whether a person has to agree before a challenger of that strategy serves."""
-        if isinstance(self.approval, str):
-            return self.approval == "always"
-        return strategy in self.approval
 
     @property
     def metric(self) -> str:

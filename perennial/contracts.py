@@ -337,7 +337,6 @@ class Evaluation(Contract):
 
     better: bool
     batch_suspect: bool
-    needs_approval: bool = False
     verdict: Literal["better", "worse", "inconclusive"]
     rows_missing: int = Field(default=0, ge=0)
     summary: str
@@ -358,6 +357,70 @@ class Recalled(Contract):
     tried: tuple[int, ...]
     summary: str
     evaluation: Evaluation | None = None
+
+
+class AskApprovalInput(OfRun):
+    """`reason` and `gates`: the evaluation's summary and what each gate said."""
+
+    challenger: int
+    champion: int | None
+    reason: str
+    gates: tuple[str, ...]
+    metrics: dict[str, float]
+    strategy: Strategy
+    drift: tuple[DriftKind, ...]
+
+
+class Approval(Contract):
+    """Whether a challenger may serve, as far as people are concerned, and the reason with their word in it.
+
+    While `waiting`, the question is put again after `wait_seconds`.
+    """
+
+    status: Literal["not_needed", "waiting", "approved", "refused", "expired"]
+    reason: str
+    wait_seconds: int = Field(default=1, ge=1)
+
+
+class ServingCounts(Contract):
+    """Requests that a version answered, and how many of them failed."""
+
+    requests: int = Field(default=0, ge=0)
+    errors: int = Field(default=0, ge=0)
+
+
+class CanaryState(Contract):
+    """How far a canary is: which step since when, what both sides counted, the logarithm of the e-value.
+
+    `started_at`: of the whole canary; `step_at`: of this step, before which `seen` requests had come to it.
+    """
+
+    version: int
+    step: int = Field(ge=0)
+    started_at: datetime
+    step_at: datetime
+    seen: int = Field(default=0, ge=0)
+    champion: ServingCounts = ServingCounts()
+    canary: ServingCounts = ServingCounts()
+    log_e: float = 0.0
+
+
+class TryCanaryInput(OfRun):
+    """`canary`: what the look before left; None before the first."""
+
+    challenger: int
+    champion: int | None
+    reason: str
+    canary: CanaryState | None
+
+
+class CanaryLook(Contract):
+    """`won` also where there is none to try. While `trying`, the next look is due after `wait_seconds`."""
+
+    verdict: Literal["trying", "won", "lost", "untested"]
+    reason: str
+    canary: CanaryState | None
+    wait_seconds: int = Field(default=1, ge=1)
 
 
 class PromoteChallengerInput(OfRun):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from perennial.contracts import Contract
 
@@ -100,3 +100,15 @@ def in_words(dollars: float | None) -> str:
 
 def _dollars(price: float | None, seconds: float) -> float | None:
     return None if price is None else round(price * seconds / 3600, 6)
+
+
+def of_entry(entry: dict[str, Any]) -> str:
+    """What all attempts at a run's training cost, by its entry in the ledger.
+
+    >>> of_entry({})
+    '-'
+    """
+    if "training_minutes" not in entry:
+        return "-"
+    dollars = entry.get("training_dollars")
+    return in_words(None if dollars is None else float(dollars))

@@ -38,7 +38,7 @@ class Part:
 
 
 def tell(facts: Facts) -> tuple[Part, ...]:
-    """Trigger, data, drift, decision, training, evaluation, promotion, outcome: those that there were."""
+    """Trigger, data, drift, decision, training, evaluation, approval, moves, outcome: those there were."""
     parts = (
         ("Trigger", _trigger(facts.entry)),
         ("Data", _data(facts)),
@@ -46,6 +46,7 @@ def tell(facts: Facts) -> tuple[Part, ...]:
         ("Decision", _decision(facts.decision or {})),
         ("Training", _training(facts)),
         ("Evaluation", _evaluation(facts.evaluation or {})),
+        ("Approval", _approval(facts.entry)),
         ("Who served", _moves(facts.moves)),
         ("Outcome", _outcome(facts.entry)),
     )
@@ -136,10 +137,20 @@ def _evaluation(evaluation: Document) -> Iterator[str]:
         return
     yield evaluation["summary"]
     yield from (f"  {reason}" for reason in evaluation["reasons"] if reason != evaluation["summary"])
-    if evaluation.get("needs_approval"):
-        yield "a person had to approve it"
     if evaluation.get("batch_suspect"):
         yield "learning from the batch hurt on known rows: the batch was moved to quarantine"
+
+
+def _approval(entry: Document) -> Iterator[str]:
+    """What a person was asked, who decided, when and why."""
+    if "approval" not in entry:
+        return
+    asked = entry["approval"]
+    yield f"{_time(asked['asked_at'])}: asked, because {'; '.join(asked['because'])}"
+    if answer := entry.get("approval_answer"):
+        identity = f" ({answer['identity']})" if answer.get("identity") else ""
+        said = f"{answer['verdict']} by {answer['by']}{identity}: {answer['reason']}"
+        yield f"{_time(answer['at'])}: {said}"
 
 
 def _moves(moves: Sequence[Document]) -> Iterator[str]:

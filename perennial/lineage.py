@@ -58,11 +58,23 @@ class VersionRecord(Contract):
     card: Artifact | None = None
 
 
+class Canary(Contract):
+    """A challenger that answers a share (per cent) of the requests.
+
+    After `until` nobody looks after it any more, whatever became of its run: the champion answers all.
+    """
+
+    version: int
+    share: int
+    until: datetime
+
+
 class ChampionAlias(Contract):
-    """Who serves, who served before, and since when."""
+    """Who serves, who served before, and since when; who is tried beside it."""
 
     model: str
     version: int | None
     previous: int | None
     changed_at: datetime
     run: str
+    canary: Canary | None = None

@@ -108,6 +108,4 @@ def compare(
         rows = pd.concat([known[batch.columns], batch], ignore_index=True)
         recent = np.arange(len(rows)) >= len(known)
     found = evaluate(config, champion, recalled, rows, recent)
-    return found.model_copy(
-        update={"batch_suspect": False, "needs_approval": config.needs_approval("recall")}
-    )
+    return found.model_copy(update={"batch_suspect": False})

@@ -39,7 +39,7 @@ def handler(request: EvaluateChallengerInput, services: Services) -> Evaluation:
             archived=_archived(config, challenger, request.champion, services),
             checks=(*_size(config, challenger.artifact), partial(clean.gate, model)),
             clock=time.perf_counter,
-        ).model_copy(update={"needs_approval": config.needs_approval(request.strategy.name)})
+        )
     services.artifacts.put_json(
         layout.run_key(request.run, layout.EVALUATION), evaluation.model_dump(mode="json")
     )

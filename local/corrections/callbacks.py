@@ -25,9 +25,9 @@ class _AbortedError(SystemExit):
 def callbacks() -> None:
     """A failing call fails the task at once, HeartbeatSeconds counts, and StopExecution ends the wait.
 
-    The engine swallowed an exception of the function until TimeoutSeconds, and ignored heartbeats. Holds for
-    every integration, `aws-sdk` ones too. Each attempt has a token of its own, so that a late answer to the
-    first attempt cannot end the second.
+    The engine swallowed an exception of the function until TimeoutSeconds, which could be no expression, and
+    ignored heartbeats. Holds for every integration, `aws-sdk` ones too. Each attempt has a token of its own,
+    so that a late answer to the first attempt cannot end the second.
     """
     replace(
         stepfunctions,
@@ -47,8 +47,9 @@ def callbacks() -> None:
         ),
         (
             """resource, effective, ctx["Task"]["Token"], state_def)""",
-            """resource, effective, ctx["Task"]["Token"], state_def, execution)""",
+            """resource, effective, ctx["Task"]["Token"], _limited(state_def, raw_input, ctx), execution)""",
         ),
+        _limited=_limited,
     )
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -98,6 +99,14 @@ def _invoke_with_callback(
         return json.loads(task["result"])
     except ValueError:
         return task["result"]
+
+
+def _limited(state: dict[str, Any], given: Any, context: dict[str, Any]) -> dict[str, Any]:
+    """The state with its time limit as a number, where it is a JSONata expression."""
+    if not isinstance(state.get("TimeoutSeconds"), str):
+        return state
+    limit = stepfunctions._apply_jsonata_arguments({"Arguments": state["TimeoutSeconds"]}, given, context)
+    return {**state, "TimeoutSeconds": float(limit)}
 
 
 def machine_of(token: str) -> str | None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from perennial.config import ModelConfig
-from perennial.lineage import VersionRecord
+from perennial.lineage import Canary, VersionRecord
 from perennial.metric_names import allowed
 
 
@@ -15,12 +15,28 @@ class Announcer:
         self._ssm, self._events, self._cloudwatch = ssm, events, cloudwatch
         self._stack, self._topic = stack, topic
 
-    def champion(self, model: str, version: int | None, previous: int | None, run: str, change: str) -> None:
-        """Mirror the alias to its SSM parameter and put `change`, such as `Model Promoted`, on the bus."""
-        document = json.dumps({"model": model, "version": version, "previous": previous, "run": run})
+    def champion(
+        self,
+        model: str,
+        version: int | None,
+        previous: int | None,
+        run: str,
+        change: str | None,
+        canary: Canary | None = None,
+    ) -> None:
+        """Mirror the alias to its SSM parameter and put `change`, such as `Model Promoted`, on the bus.
+
+        Without a change the mirror alone is renewed.
+        """
+        said: dict[str, Any] = {"model": model, "version": version, "previous": previous, "run": run}
+        if canary:
+            said["canary"] = canary.model_dump(mode="json")
+        document = json.dumps(said)
         self._ssm.put_parameter(
             Name=f"/perennial/{self._stack}/{model}/champion", Value=document, Type="String", Overwrite=True
         )
+        if change is None:
+            return
         self._events.put_events(
             Entries=[
                 {"Source": "perennial", "DetailType": change, "Detail": document, "Resources": [self._stack]}
@@ -41,6 +57,25 @@ class Announcer:
             config.bake.max_error_rate,
             "GreaterThanThreshold",
         )
+        if config.bake.max_latency is not None:
+            seconds = config.bake.max_latency.total_seconds()
+            self._alarm(
+                f"{self._stack}/health/{model}/latency",
+                f"{model}: predictions take longer than {seconds:g} s on average.",
+                "ServingLatency",
+                model,
+                seconds,
+                "GreaterThanThreshold",
+            )
+        if config.bake.max_prediction_drift is not None:
+            self._alarm(
+                f"{self._stack}/health/{model}/prediction-drift",
+                f"{model}: the predictions drifted by more than {config.bake.max_prediction_drift:g}.",
+                "ServingPredictionDrift",
+                model,
+                config.bake.max_prediction_drift,
+                "GreaterThanThreshold",
+            )
         score = version.metrics.get(config.metric)
         if score is not None:
             lower_is_worse = config.higher_is_better

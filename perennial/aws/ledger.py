@@ -12,7 +12,7 @@ from perennial.aws.table import claim_key, model_key, put_if_absent, refused, ru
 from perennial.contracts import StoredObject, Trigger
 
 CLAIM_LIFETIME = timedelta(days=90)
-LEASE = timedelta(hours=25)  # longer than a run may last (the state machine's own limit is 24 hours)
+LEASE = timedelta(days=8, hours=1)  # longer than a run may last (the state machine's own limit is 8 days)
 
 
 class Ledger:

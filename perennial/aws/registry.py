@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 
 from perennial.aws.table import model_key, refused, run_key, version_key
 from perennial.errors import AliasMoved, Conflict, VersionNotFound
-from perennial.lineage import ChampionAlias, Status, VersionRecord
+from perennial.lineage import Canary, ChampionAlias, Status, VersionRecord
 
 _ALIAS = "alias#champion"
 
@@ -104,7 +104,73 @@ class Registry:
             previous=_integer(item.get("previous")),
             changed_at=datetime.fromisoformat(item["changed_at"]),
             run=item["run"],
+            canary=Canary.model_validate(item["canary"]) if "canary" in item else None,
         )
+
+    def set_canary(self, model: str, *, expected: int | None, canary: Canary) -> None:
+        """Let a version be tried beside the champion. Raises AliasMoved where that is another by now."""
+        try:
+            self._table.update_item(
+                Key=model_key(model, _ALIAS),
+                UpdateExpression="SET canary = :canary",
+                ConditionExpression="#version = :expected",
+                ExpressionAttributeNames={"#version": "version"},
+                ExpressionAttributeValues={
+                    ":canary": canary.model_dump(mode="json"),
+                    ":expected": expected,
+                },
+            )
+        except ClientError as error:
+            if not refused(error):
+                raise
+            raise self._moved(model, expected) from error
+
+    def end_canary(
+        self,
+        model: str,
+        *,
+        expected: int | None,
+        version: int,
+        left_as: Status,
+        run: str,
+        reason: str,
+        now: datetime,
+    ) -> None:
+        """Take a canary back, in one transaction with its status and its audit record; once for each run.
+
+        Raises AliasMoved where another champion serves by now.
+        """
+        alias = self.champion(model)
+        if alias and alias.canary is None and self.version(model, version).status == left_as:
+            return
+        at, table = now.isoformat(), self._table.name
+        record = {
+            **model_key(model, f"audit#{at}#{run}"),
+            "version": expected,
+            "from": expected,
+            "previous": alias.previous if alias else None,
+            "canary": version,
+            "changed_at": at,
+            "run": run,
+            "reason": reason,
+        }
+        update = {
+            "TableName": table,
+            "Key": model_key(model, _ALIAS),
+            "UpdateExpression": "REMOVE canary",
+            "ConditionExpression": "#version = :expected",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": {":expected": expected},
+        }
+        items = [{"Update": update}, {"Put": {"TableName": table, "Item": record}}]
+        try:
+            self._table.meta.client.transact_write_items(
+                TransactItems=[*items, self._set_status(model, version, left_as)]
+            )
+        except ClientError as error:
+            if not refused(error):
+                raise
+            raise self._moved(model, expected) from error
 
     def move_champion(
         self,
@@ -137,14 +203,18 @@ class Registry:
             if self._is_moved(model, to, run):  # by the same call, made twice at once
                 return
             alias = self.champion(model)
-            found = alias.version if alias else None
-            if found == expected:
+            if (alias.version if alias else None) == expected:
                 raise VersionNotFound(
                     f"model {model} has no version {to}, or none {expected}: the champion is unchanged"
                 ) from error
-            raise AliasMoved(
-                f"the champion of {model} is version {found}: expected {expected}, nothing was changed"
-            ) from error
+            raise self._moved(model, expected) from error
+
+    def _moved(self, model: str, expected: int | None) -> AliasMoved:
+        alias = self.champion(model)
+        found = alias.version if alias else None
+        return AliasMoved(
+            f"the champion of {model} is version {found}: expected {expected}, nothing was changed"
+        )
 
     def _is_moved(self, model: str, to: int | None, run: str) -> bool:
         alias = self.champion(model)

@@ -6,10 +6,17 @@ from typing import Literal
 from perennial.aws.announce import Announcer
 from perennial.aws.registry import Registry
 from perennial.config import ModelConfig
+from perennial.lineage import Canary, Status
+
+type Change = Literal["Model Promoted", "Model Rolled Back"]
 
 
 class Succession:
-    """Promotion and rollback. Repeating what a run has done changes nothing; see `Registry.move_champion`."""
+    """Promotion, rollback and canaries. Repeating what a run has done changes nothing.
+
+    Every change raises AliasMoved where another version serves by now than the one that it names, and
+    VersionNotFound where there is no version to go to.
+    """
 
     def __init__(self, registry: Registry, announcer: Announcer) -> None:
         self._registry, self._announcer = registry, announcer
@@ -24,21 +31,8 @@ class Succession:
         reason: str,
         now: datetime,
     ) -> None:
-        """Give the challenger the place of the champion that it was compared with.
-
-        Raises AliasMoved where another version serves by now, VersionNotFound where there is no challenger.
-        """
-        self._registry.move_champion(
-            config.name,
-            expected=champion,
-            to=challenger,
-            previous=champion,
-            left_as="archived",
-            run=run,
-            reason=reason,
-            now=now,
-        )
-        self._tell(config, challenger, champion, run, "Model Promoted")
+        """Give the challenger the place of the champion that it was compared with; a canary ends with it."""
+        self._move(config, champion, challenger, "Model Promoted", run, reason, now)
 
     def roll_back(
         self,
@@ -50,30 +44,74 @@ class Succession:
         reason: str,
         now: datetime,
     ) -> None:
-        """Give the place back to an earlier version; to none where there was none before.
+        """Give the place back to an earlier version; to none where there was none before."""
+        self._move(config, champion, to, "Model Rolled Back", run, reason, now)
 
-        Raises AliasMoved where another version serves by now, VersionNotFound where there is no such version.
-        """
-        self._registry.move_champion(
+    def try_canary(
+        self,
+        config: ModelConfig,
+        *,
+        champion: int | None,
+        challenger: int,
+        share: int,
+        until: datetime,
+        run: str,
+        announce: bool,
+    ) -> None:
+        """Let the challenger answer a share of the requests until a moment, unless that is renewed."""
+        canary = Canary(version=challenger, share=share, until=until)
+        self._registry.set_canary(config.name, expected=champion, canary=canary)
+        self._mirror(config, run, "Canary Changed" if announce else None)
+
+    def end_canary(
+        self,
+        config: ModelConfig,
+        *,
+        champion: int | None,
+        challenger: int,
+        left_as: Status,
+        run: str,
+        reason: str,
+        now: datetime,
+    ) -> None:
+        """Let the champion answer all requests again."""
+        self._registry.end_canary(
             config.name,
             expected=champion,
-            to=to,
-            previous=None,
-            left_as="rolled_back",
+            version=challenger,
+            left_as=left_as,
             run=run,
             reason=reason,
             now=now,
         )
-        self._tell(config, to, champion, run, "Model Rolled Back")
+        self._mirror(config, run, "Canary Changed")
 
-    def _tell(
+    def _move(
         self,
         config: ModelConfig,
-        serving: int | None,
-        before: int | None,
+        leaves: int | None,
+        comes: int | None,
+        change: Change,
         run: str,
-        change: Literal["Model Promoted", "Model Rolled Back"],
+        reason: str,
+        now: datetime,
     ) -> None:
-        self._announcer.champion(config.name, serving, before, run, change)
-        if serving is not None:
-            self._announcer.watch(config, self._registry.version(config.name, serving))
+        promoted = change == "Model Promoted"
+        self._registry.move_champion(
+            config.name,
+            expected=leaves,
+            to=comes,
+            previous=leaves if promoted else None,  # what was rolled back is nothing to go back to
+            left_as="archived" if promoted else "rolled_back",
+            run=run,
+            reason=reason,
+            now=now,
+        )
+        self._announcer.champion(config.name, comes, leaves, run, change)
+        if comes is not None:
+            self._announcer.watch(config, self._registry.version(config.name, comes))
+
+    def _mirror(self, config: ModelConfig, run: str, change: Literal["Canary Changed"] | None) -> None:
+        alias = self._registry.champion(config.name)
+        if alias:
+            self._announcer.champion(config.name, alias.version, alias.previous, run, change, alias.canary)

@@ -8,6 +8,7 @@ from typing import Any, Self
 import boto3
 
 from perennial.aws.announce import Announcer
+from perennial.aws.approvals import Approvals
 from perennial.aws.attempts import Attempts
 from perennial.aws.clients import client
 from perennial.aws.compute import Fleet
@@ -18,6 +19,7 @@ from perennial.aws.ledger import Claims, Ledger, Lock
 from perennial.aws.objects import Bucket
 from perennial.aws.progress import ProgressBoard
 from perennial.aws.registry import Registry
+from perennial.aws.serving import Serving
 from perennial.aws.succession import Succession
 from perennial.aws.workflow import Callback, Workflow
 from perennial.errors import InvalidRequest
@@ -150,6 +152,11 @@ class Services:
         return Launcher(self.fleet, self.attempts, self.ledger, self.data, Prices.read())
 
     @cached_property
+    def serving(self) -> Serving:
+        """What services report of the versions that serve."""
+        return Serving(client("cloudwatch"))
+
+    @cached_property
     def announcer(self) -> Announcer:
         """Mirrors of the champion alias."""
         return Announcer(
@@ -164,6 +171,11 @@ class Services:
     def succession(self) -> Succession:
         """Changes of the champion."""
         return Succession(self.registry, self.announcer)
+
+    @cached_property
+    def approvals(self) -> Approvals:
+        """Questions to people, and their answers."""
+        return Approvals(self.table, self.ledger, client("sns"), self.settings.topic_arn)
 
     def callback(self, token: str) -> Callback:
         """The answer to one waiting task."""

@@ -8,12 +8,13 @@ from botocore.exceptions import BotoCoreError
 from rich.text import Text
 
 from perennial.aws.clients import naming_outages
+from perennial.cli.approval import approve, reject
 from perennial.cli.card import card
 from perennial.cli.explain import explain
 from perennial.cli.init import init
 from perennial.cli.report import report
 from perennial.cli.reproduce import reproduce
-from perennial.cli.runs import approve, reject, run, status
+from perennial.cli.runs import run, status
 from perennial.cli.shared import problems
 from perennial.cli.versions import rollback, versions
 from perennial.errors import PerennialError

@@ -1,7 +1,6 @@
-"""`perennial run`, `status`, `approve` and `reject`: runs, from their start to their outcome."""
+"""`perennial run` and `status`: runs, from their start to their outcome."""
 
 import contextlib
-import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -21,17 +20,15 @@ from perennial.cli.shared import (
     COLOURS,
     Model,
     Reason,
-    Run,
     Stack,
     coloured,
     console,
-    cost_of,
     services_of,
     text,
     who,
 )
 from perennial.config import load_model
-from perennial.errors import ApprovalRefused, CallbackExpired
+from perennial.cost import of_entry
 
 
 def run(
@@ -77,28 +74,6 @@ def status(
         while True:
             time.sleep(1)
             live.update(_status(services, model, limit), refresh=True)
-
-
-def approve(run: Run, reason: Reason, stack: Stack = "perennial") -> None:
-    """Let the challenger of a waiting run serve."""
-    services = services_of(stack)
-    answer = {"by": who(), "reason": reason}
-    services.callback(_approval_token(services, run)).succeed(json.dumps(answer))
-    console.print(f"run {run} goes on: its challenger is promoted")
-
-
-def reject(run: Run, reason: Reason, stack: Stack = "perennial") -> None:
-    """Keep the champion: the challenger of a waiting run is rejected."""
-    services = services_of(stack)
-    services.callback(_approval_token(services, run)).fail(ApprovalRefused.__name__, f"{reason} ({who()})")
-    console.print(f"run {run} goes on: its challenger is rejected")
-
-
-def _approval_token(services: Services, run: str) -> str:
-    token = (services.ledger.run(run) or {}).get("approval_token")
-    if token is None:
-        raise CallbackExpired(f"run {run} waits for nobody's approval")
-    return str(token)
 
 
 def _follow(services: Services, name: str) -> bool:
@@ -155,7 +130,7 @@ def _training(entry: dict[str, Any]) -> Text:
         return Text("-")
     parts = [entry["instance"]]
     if "training_minutes" in entry:
-        parts.append(cost_of(entry))
+        parts.append(of_entry(entry))
     if "outcome" not in entry:
         parts.append(f"since {entry['instance_reason']}")
     return Text("\n".join(parts))

@@ -9,7 +9,6 @@ from rich.console import Console
 from rich.text import Text
 
 from perennial.aws.wiring import Services, Settings
-from perennial.cost import in_words
 
 console = Console()
 problems = Console(stderr=True)
@@ -58,11 +57,3 @@ def text(value: Any) -> str:
 def number(value: float | None) -> str:
     """A score in a table."""
     return "-" if value is None else f"{value:.4g}"
-
-
-def cost_of(entry: dict[str, Any]) -> str:
-    """What all attempts at a run's training cost, by its entry in the ledger."""
-    if "training_minutes" not in entry:
-        return "-"
-    dollars = entry.get("training_dollars")
-    return in_words(None if dollars is None else float(dollars))

@@ -13,13 +13,13 @@ from perennial.cli.shared import (
     Stack,
     coloured,
     console,
-    cost_of,
     number,
     services_of,
     text,
     who,
 )
 from perennial.config import load_model
+from perennial.cost import of_entry
 from perennial.errors import VersionNotFound
 
 _RUNS = 200  # of the last ones, whose costs are shown
@@ -42,7 +42,7 @@ def versions(model: Model, stack: Stack = "perennial") -> None:
             str(record.rows_trained),
             text(record.parent),
             f"{record.created_at:%Y-%m-%d %H:%M:%S}",
-            cost_of(runs.get(record.run, {})),
+            of_entry(runs.get(record.run, {})),
             record.run,
         )
     console.print(table)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from perennial.approval import changed
 from perennial.config import ModelConfig
 from perennial.contracts import Evaluation, Gate
 from perennial.evaluation import gates, slices
@@ -82,6 +83,7 @@ def evaluate(
     verdict, missing = _judged(passed_or_not, main)
     notes = [*_precision(main, whole), *_others(archived or {}, match, holdout)]
     numbers = rows | {"p_value": main.p_above(), "gain": main.gain, "standard_error": main.error}
+    numbers["changed"] = changed(opponent.predicted, asked.answers.predicted, labels)
     numbers |= _metrics(match, recent) | _archived_scores(notes)
     return _verdict(
         passed_or_not,

@@ -59,6 +59,7 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     "killed": {"estimator": _STEADY},
     "stopped": {"estimator": _SLOW},
     "approved": {"approval": "always"},
+    "unanswered": {"approval": {"on": "always", "remind": "2s", "expires": "4s"}},
     # test_launching
     "demanding": {},
     "patient": {},

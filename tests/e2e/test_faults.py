@@ -161,13 +161,14 @@ class TestApproval:
 
         rejected = model.started(lambda: model.upload_frame("first.csv", iris.first_season()))
         model.when_in(rejected, "Await Approval")
-        asked = stack.notification(rejected)
+        asked = stack.notification(rejected, "may version")
         assert asked["Subject"] == "Perennial: may version 1 of approved serve?"
         assert f"perennial approve {rejected}" in asked["Message"]
         assert command("reject", rejected, "--reason", "the labels look odd") == 0
         entry = model.follow(rejected)
         assert entry["outcome"] == "rejected"
-        assert entry["reason"].startswith("not approved: the labels look odd (")
+        assert entry["reason"].startswith("Not approved by ")
+        assert entry["reason"].endswith(": the labels look odd")
         assert model.champion() is None
         assert model.services.registry.version("approved", 1).status == "rejected"
 
@@ -181,6 +182,9 @@ class TestApproval:
         (move,) = model.services.registry.audit("approved")
         assert ": labels checked" in move["reason"]
         assert command("approve", approved, "--reason", "once more") == 1
+        answer = model.services.approvals.answer(approved)
+        assert answer
+        assert (answer.verdict, answer.reason) == ("approved", "labels checked")
 
         overtaken = model.started(
             lambda: model.upload_frame("rain.csv", iris.season("rain", rows=200, seed=23, scale=2.0))
@@ -189,10 +193,24 @@ class TestApproval:
         assert command("rollback", "--model", "approved", "--to", "1", "--reason", "by hand") == 0
         assert command("approve", overtaken, "--reason", "too late") == 0
         entry = model.follow(overtaken)
-        assert (entry["outcome"], entry["error"]) == ("failed", "AliasMoved")
+        assert entry["outcome"] == "rejected"
+        assert "the champion of approved is version 1: expected 2" in entry["reason"]
+        assert entry["champion_after"] == 1
         assert model.champion() == 1
         assert model.services.registry.version("approved", 3).status == "candidate"
-        assert "AliasMoved" in stack.notification(overtaken, "failed")["Message"]
+        assert "expected 2" in stack.notification(overtaken, "rejected")["Message"]
+
+    def test_silence_is_a_no_after_a_reminder(self, stack: Deployment) -> None:
+        model = stack.model("unanswered")
+        entry = model.ended(lambda: model.upload_frame("first.csv", iris.first_season()))
+        assert entry["outcome"] == "rejected"
+        assert entry["reason"].startswith("Not approved: nobody answered by ")
+        assert stack.notification(entry["run"], "reminder")["Subject"].endswith(
+            "may version 1 of unanswered serve?"
+        )
+        assert model.champion() is None
+        path = model.path(entry["run"])
+        assert path.count("Await Approval") >= 2
 
 
 def _description(stack: Deployment, run: str) -> dict[str, Any]:

@@ -27,7 +27,17 @@ GIVEN: dict[str, Any] = {
     "challenger": 2,
     "recalled": False,
     "training": {"version": 2, "seconds": 12.5},
-    "evaluation": {"better": True, "needs_approval": False, "batch_suspect": False, "reasons": ["worse"]},
+    "evaluation": {
+        "better": True,
+        "batch_suspect": False,
+        "reasons": ["worse"],
+        "summary": "better",
+        "metrics": {"gain": 0.1},
+    },
+    "approval": {"status": "waiting", "reason": "better", "wait_seconds": 60},
+    "canary": None,
+    "canaryVerdict": "trying",
+    "serving": 2,
     "previous": 1,
     "checks": 3,
     "interval": 60,
@@ -76,7 +86,6 @@ _RECALL = event("recall_version")["strategy"]
 _SETTLED = {"disposition": "quarantine", "objects": 1}
 _EVALUATION = {
     "better": True,
-    "needs_approval": True,
     "batch_suspect": False,
     "summary": "better",
     "reasons": [],
@@ -145,7 +154,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
     ),
     "Version Recalled?": (
-        Case("Approval Needed?", given={"recalled": True}),
+        Case("Ask For Approval", given={"recalled": True}),
         Case("Train On EC2", given={"recalled": False}),
     ),
     "Train On EC2": (
@@ -162,7 +171,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
     ),
     "Challenger Better?": (
-        Case("Approval Needed?", given={"evaluation": {"better": True}}),
+        Case("Ask For Approval", given={"evaluation": {"better": True}}),
         Case("Reject Challenger", given={"evaluation": {"better": False}}),
     ),
     "Reject Challenger": (Case("Batch Suspect?", assigned={"outcome": "rejected"}),),
@@ -171,24 +180,40 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("Record Outcome", given={"evaluation": {"batch_suspect": False}}),
     ),
     "Hold Batch": (Case("Record Outcome", answer=_SETTLED),),
-    "Approval Needed?": (
-        Case("Ask For Approval", given={"evaluation": {"needs_approval": True}}),
-        Case("Promote Challenger", given={"evaluation": {"needs_approval": False}}),
+    "Ask For Approval": (
+        Case(
+            "Approval Needed?",
+            answer={"status": "approved", "reason": "better Approved by ada: checked", "wait_seconds": 1},
+            assigned={"reason": "better Approved by ada: checked", "canary": None},
+        ),
     ),
-    "Ask For Approval": (Case("Await Approval"),),
+    "Approval Needed?": (
+        Case("Try Canary", given={"approval": {"status": "not_needed"}}),
+        Case("Try Canary", given={"approval": {"status": "approved"}}),
+        Case("Await Approval", given={"approval": {"status": "waiting"}}),
+        Case("Reject Challenger", given={"approval": {"status": "refused"}}),
+        Case("Reject Challenger", given={"approval": {"status": "expired"}}),
+    ),
     "Await Approval": (
-        Case(
-            "Promote Challenger",
-            answer={"by": "ada", "reason": "labels checked"},
-            assigned={"reason": "data drift Approved by ada: labels checked"},
-        ),
-        Case(
-            "Reject Challenger",
-            error="ApprovalRefused",
-            assigned={"reason": "not approved: as the case says"},
-        ),
+        Case("Ask For Approval", answer={"by": "ada", "reason": "labels checked"}),
+        Case("Ask For Approval", error="ApprovalRefused"),
         Case("Handle Failure", error="SomethingElse"),
     ),
+    "Try Canary": (
+        Case(
+            "Canary Healthy?",
+            answer={"verdict": "trying", "reason": "better", "canary": {"step": 0}, "wait_seconds": 30},
+            assigned={"canary": {"step": 0}, "canaryVerdict": "trying", "interval": 30},
+        ),
+    ),
+    "Canary Healthy?": (
+        Case("Let Canary Serve", given={"canaryVerdict": "trying"}),
+        Case("Promote Challenger", given={"canaryVerdict": "won"}),
+        Case("Settle Canary", given={"canaryVerdict": "lost"}),
+        Case("Reject Challenger", given={"canaryVerdict": "untested"}),
+    ),
+    "Let Canary Serve": (Case("Try Canary"),),
+    "Settle Canary": (Case("Record Outcome", assigned={"outcome": "rolled_back"}),),
     "Promote Challenger": (
         Case(
             "Bake",
@@ -204,7 +229,31 @@ CASES: dict[str, tuple[Case, ...]] = {
     "Champion Healthy?": (
         Case("Roll Back", given={"alarms": ["lab/health/sick/errors"]}),
         Case("Bake"),
-        Case("Settle Promotion", given={"checks": 0}),
+        Case("Check Champion", given={"checks": 0}),
+    ),
+    "Check Champion": (
+        Case("Still Champion?", given={"model": "nobody"}, assigned={"serving": None}),
+        Case("Still Champion?", given={"model": "served"}, assigned={"serving": 7}),
+    ),
+    "Still Champion?": (
+        Case("Settle Promotion", given={"champion": 2, "challenger": 2, "serving": 2}),
+        Case("Settle Takeover", given={"champion": 2, "challenger": 2, "serving": 1}),
+        Case("Settle Takeover", given={"champion": 2, "challenger": 2, "serving": None}),
+        Case("Settle Overtaken", given={"champion": 1, "challenger": 2, "serving": 3}),
+    ),
+    "Settle Takeover": (
+        Case(
+            "Record Outcome",
+            given={"serving": None},
+            assigned={
+                "outcome": "rolled_back",
+                "champion": None,
+                "reason": "version 2 was taken back by hand while it baked; no version serves",
+            },
+        ),
+    ),
+    "Settle Overtaken": (
+        Case("Record Outcome", given={"serving": 3}, assigned={"outcome": "rejected", "champion": 3}),
     ),
     "Settle Promotion": (Case("Record Outcome", assigned={"outcome": "promoted"}),),
     "Roll Back": (
@@ -258,9 +307,13 @@ CASES: dict[str, tuple[Case, ...]] = {
     ),
     "Trainer Left?": (
         Case("Terminate Trainer", given={"instances": ["i-1"]}),
-        Case("Record Failure", given={"instances": []}),
+        Case("Find Champion", given={"instances": []}),
     ),
-    "Terminate Trainer": (Case("Record Failure", given={"instances": ["${InstanceToEnd}"]}),),
+    "Terminate Trainer": (Case("Find Champion", given={"instances": ["${InstanceToEnd}"]}),),
+    "Find Champion": (
+        Case("Record Failure", given={"model": "nobody"}, assigned={"champion": None}),
+        Case("Record Failure", given={"model": "served"}, assigned={"champion": 7}),
+    ),
     "Record Failure": (
         Case("Release Lock After Failure"),
         Case("Release Lock After Failure", given={"champion": None}),
@@ -291,8 +344,9 @@ AFTER_ERROR: dict[str, str] = {
     "Count Outcome": "Write Report",
     "Write Report": "Worth Telling?",
     "Notify": "Succeed",
-    "Find Trainer": "Record Failure",
-    "Terminate Trainer": "Record Failure",
+    "Find Trainer": "Find Champion",
+    "Terminate Trainer": "Find Champion",
+    "Find Champion": "Record Failure",
     "Record Failure": "Release Lock After Failure",
     "Release Lock After Failure": "Count Failure",
     "Start Next Run After Failure": "Count Failure",
@@ -300,4 +354,4 @@ AFTER_ERROR: dict[str, str] = {
     "Write Failure Report": "Notify Failure",
     "Notify Failure": "Fail",
 }
-AFTER_TIMEOUT: dict[str, str] = AFTER_ERROR | {"Await Approval": "Reject Challenger"}
+AFTER_TIMEOUT: dict[str, str] = AFTER_ERROR | {"Await Approval": "Ask For Approval"}

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from perennial import cli
 from perennial.aws import clients, wiring
+from perennial.aws.approvals import Question
 from perennial.aws.history import Visit
 from perennial.aws.wiring import Services, Settings
 from perennial.contracts import TrainingProgress, Trigger
@@ -256,6 +257,58 @@ def test_answer_that_nobody_waits_for(perennial: Command, services: Services, an
     said = perennial(answer, "run-1", "--reason", "any")
 
     assert (said.code, said.err) == (1, "CallbackExpired: run run-1 waits for nobody's approval\n")
+
+
+class TestAnswer:
+    """`approve` and `reject` on a run that waits."""
+
+    @pytest.fixture
+    def waiting(self, services: Services, executions: Executions) -> Services:
+        enter(services, "run-1", 1)
+        executions.start("run-1")
+        self.ask(services, timedelta(hours=1))
+        return services
+
+    def ask(self, services: Services, left: timedelta) -> None:
+        now = datetime.now(UTC)
+        question = Question(asked_at=now, expires_at=now + left, because=("any",))
+        services.ledger.note("run-1", approval=question.model_dump(mode="json"))
+
+    def test_is_on_record_with_name_principal_reason_and_time(
+        self, perennial: Command, waiting: Services
+    ) -> None:
+        assert perennial("reject", "run-1", "--reason", "odd labels").code == 0
+
+        answer = waiting.approvals.answer("run-1")
+        assert answer
+        assert (answer.verdict, answer.reason) == ("refused", "odd labels")
+        assert answer.by
+        assert answer.identity.startswith("arn:aws:")
+        assert datetime.now(UTC) - answer.at < timedelta(minutes=1)
+
+    def test_given_twice_is_told(self, perennial: Command, waiting: Services) -> None:
+        assert perennial("reject", "run-1", "--reason", "odd labels").code == 0
+        said = perennial("approve", "run-1", "--reason", "they are right")
+
+        assert said.code == 1
+        assert "CallbackExpired: run run-1 was refused by" in said.err
+        assert "odd labels" in said.err
+
+    def test_too_late_is_refused(self, perennial: Command, waiting: Services) -> None:
+        self.ask(waiting, -timedelta(seconds=1))
+        said = perennial("approve", "run-1", "--reason", "labels checked")
+
+        assert said.code == 1
+        assert "its challenger is rejected" in said.err
+        assert waiting.approvals.answer("run-1") is None
+
+    def test_to_a_run_that_was_stopped_is_refused(
+        self, perennial: Command, waiting: Services, executions: Executions
+    ) -> None:
+        executions.end("run-1")
+        said = perennial("approve", "run-1", "--reason", "labels checked")
+
+        assert (said.code, said.err) == (1, "CallbackExpired: run run-1 waits for nobody's approval\n")
 
 
 class TestStack:

@@ -264,9 +264,19 @@ def callbacks(aws: Aws) -> None:
     refused = aws.run("refused", {"Refuse": task(wait, arguments, TimeoutSeconds=4)})
     assert refused["error"] == "LookupError"
     assert _seconds(refused) < 2
+    _limit(aws, wait)
     _silence(aws, wait)
     _answers_at_once(aws)
     _stop_ends_the_wait(aws)
+
+
+def _limit(aws: Aws, wait: str) -> None:
+    """The time limit of a callback may be an expression."""
+    aws.function("mute", "def handler(event, context): pass")
+    arguments = {"FunctionName": "mute", "Payload": TOKEN}
+    over = aws.run("limited", {"Wait": task(wait, arguments, TimeoutSeconds="{% 1 + 1 %}")})
+    assert over["error"] == "States.Timeout"
+    assert _seconds(over) < 5
 
 
 def _silence(aws: Aws, wait: str) -> None:

@@ -33,7 +33,8 @@ CHECK = [*FIRST, "Validate Data", "Data Valid?"]
 DECIDE = [*CHECK, "Accept Batch", "Compute Drift", "Decide", "Retrain?"]
 TRAIN = [*DECIDE, "Train On EC2", "Evaluate Challenger", "Challenger Better?"]
 WATCH = ["Read Alarms", "Champion Healthy?"]
-PROMOTE = [*TRAIN, "Approval Needed?", "Promote Challenger"]
+PROMOTE = [*TRAIN, "Ask For Approval", "Approval Needed?", "Try Canary", "Canary Healthy?"]
+PROMOTE += ["Promote Challenger"]
 BAKE = [*PROMOTE, *(["Bake", *WATCH] * 4)]
 CLOSE = [
     "Record Outcome",
@@ -46,7 +47,8 @@ CLOSE = [
 ]
 TOLD = [*CLOSE, "Notify", "Succeed"]
 QUIET = [*CLOSE, "Succeed"]
-FAILURE = ["Handle Failure", "Find Trainer", "Trainer Left?", "Terminate Trainer", "Record Failure"]
+FAILURE = ["Handle Failure", "Find Trainer", "Trainer Left?", "Terminate Trainer", "Find Champion"]
+FAILURE += ["Record Failure"]
 FAILURE += ["Release Lock After Failure", "Count Failure", "Write Failure Report"]
 FAILURE += ["Notify Failure", "Fail"]
 
@@ -166,11 +168,11 @@ Plan = tuple[str, str, TriggerKind, str, Outcome, int | None, int | None, float 
 _ARRIVED = "an object arrived: incoming/iris/"
 _PLAN: list[Plan] = [
     ("first-data", "No champion yet: the first data set trains version 1", "upload", _ARRIVED + "first.csv",
-     "promoted", None, 1, None, [*BAKE, "Settle Promotion", *TOLD]),
+     "promoted", None, 1, None, [*BAKE, "Check Champion", "Still Champion?", "Settle Promotion", *TOLD]),
     ("stable-batch", "A stable batch: no drift, nothing to do", "upload", _ARRIVED + "stable.csv",
      "skipped", 1, 1, 0.1, [*DECIDE, "Skip", *QUIET]),
     ("drifted-batch", "A season with other measurements: version 2", "upload", _ARRIVED + "season.parquet",
-     "promoted", 1, 2, 1.6, [*BAKE, "Settle Promotion", *TOLD]),
+     "promoted", 1, 2, 1.6, [*BAKE, "Check Champion", "Still Champion?", "Settle Promotion", *TOLD]),
     ("broken-batch", "A broken batch: refused", "upload", _ARRIVED + "broken.csv",
      "quarantined", 2, 2, None, [*CHECK, "Quarantine", *TOLD]),
     ("mislabelled-batch", "A mislabelled batch: the challenger is worse", "upload", _ARRIVED + "labels.csv",

@@ -67,11 +67,21 @@ def test_bad_data_is_told_with_its_reasons() -> None:
     )
 
 
-def test_gates_approval_and_who_served_are_told() -> None:
+def test_who_approved_is_told() -> None:
+    at = NOW.isoformat()
+    asked = {"asked_at": at, "expires_at": at, "because": ["a search chose"], "reminders": 0}
+    answer = {"verdict": "approved", "by": "ada", "identity": "arn:x", "reason": "checked", "at": at}
+    entry = ENTRY | {"approval": asked, "approval_answer": answer}
+    assert told(entry=entry)["Approval"] == (
+        "2026-11-21 06:00:00 UTC: asked, because a search chose",
+        "2026-11-21 06:00:00 UTC: approved by ada (arn:x): checked",
+    )
+
+
+def test_gates_and_who_served_are_told() -> None:
     evaluation = {
         "summary": "Better.",
         "reasons": ["Sane.", "Better."],
-        "needs_approval": True,
         "batch_suspect": False,
     }
     at = NOW.isoformat()
@@ -80,7 +90,7 @@ def test_gates_approval_and_who_served_are_told() -> None:
         {"version": 1, "from": 2, "changed_at": at, "run": "by-hand", "reason": "errors rose"},
     ]
     parts = told(evaluation=evaluation, moves=moves)
-    assert parts["Evaluation"] == ("Better.", "  Sane.", "a person had to approve it")
+    assert parts["Evaluation"] == ("Better.", "  Sane.")
     assert parts["Who served"] == (
         "2026-11-21 06:00:00 UTC: version 2 serves, before version 1: Better. (run run-1)",
         "2026-11-21 06:00:00 UTC: version 1 serves, before version 2: errors rose (run by-hand)",

@@ -1,0 +1,84 @@
+"""Approval: when a person is asked whether a challenger may serve, and what the person is told."""
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+
+from perennial.contracts import AskApprovalInput, DriftKind, Strategy
+from perennial.promotion_config import ApprovalPolicy
+
+
+def changed(before: Any, after: Any, labels: Any) -> float:
+    """The share of rows whose answer is another. Arguments of shape (n,); labels for the scale of numbers.
+
+    Numbers count as other from a tenth of the labels' standard deviation on.
+
+    >>> changed(np.array(["a", "b"]), np.array(["a", "c"]), np.array(["a", "b"]))
+    0.5
+    >>> changed(np.array([1.0, 2.0]), np.array([1.05, 3.0]), np.array([0.0, 2.0]))
+    0.5
+    """
+    if np.asarray(before).dtype.kind == "f":
+        return float(np.mean(np.abs(after - before) > 0.1 * np.std(labels.astype(np.float64))))
+    return float(np.mean(before != after))
+
+
+def occasions(
+    policy: ApprovalPolicy,
+    *,
+    strategy: Strategy,
+    drift: Collection[DriftKind],
+    changed: float | None,
+    first: bool,
+) -> tuple[str, ...]:
+    """Why a person has to be asked, in words; none where nobody has. `first`: there is no champion."""
+    if policy.on == "always":
+        return ("the model file asks for approval always",)
+    if policy.on == "never":
+        return ()
+    large = not first and changed is not None and changed > policy.large_change
+    found = {
+        strategy.name: f"the strategy was {strategy.name}: {strategy.reason}",
+        "large_change": f"{changed:.0%} of the holdout's answers are others than the champion's"
+        if large
+        else None,
+        "schema": "the schema of the data drifted" if "schema" in drift else None,
+    }
+    return tuple(words for occasion in policy.on if (words := found.get(occasion)))
+
+
+def subject(model: str, challenger: int, *, reminder: bool) -> str:
+    """Of the e-mail.
+
+    >>> subject("iris", 3, reminder=False)
+    'Perennial: may version 3 of iris serve?'
+    """
+    question = f"may version {challenger} of {model} serve?"
+    return f"Perennial: {question}" if not reminder else f"Perennial, reminder: {question}"
+
+
+def message(request: AskApprovalInput, *, because: Collection[str], cost: str, expires: datetime) -> str:
+    """What the person is told: what was found, what it cost, how to answer and until when."""
+    champion = (
+        "no version serves" if request.champion is None else f"version {request.champion} serves until then"
+    )
+    lines = [
+        f"Version {request.challenger} of {request.model} is better and waits for your word; {champion}.",
+        "",
+        request.reason,
+        f"Asked because {'; '.join(because)}.",
+        "",
+        "Gates:",
+        *(f"- {gate}" for gate in request.gates),
+        "",
+        f"Gain: {request.metrics['gain']:+.4g}" if "gain" in request.metrics else "Gain: not measured",
+        f"Trained: {request.strategy.name} ({request.strategy.reason}); cost: {cost}",
+        "",
+        f"Yes:  perennial approve {request.run} --reason ...",
+        f"No:   perennial reject {request.run} --reason ...",
+        "",
+        f"Without an answer by {expires:%Y-%m-%d %H:%M} UTC the version is rejected.",
+    ]
+    return "\n".join(lines)
