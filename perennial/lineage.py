@@ -1,5 +1,6 @@
 """What is known of a version: where it came from, what it scored, what became of it."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -78,3 +79,76 @@ class ChampionAlias(Contract):
     changed_at: datetime
     run: str
     canary: Canary | None = None
+
+
+class Comparison(Contract):
+    """One thing in which two versions may differ, in words."""
+
+    name: str
+    one: str
+    other: str
+
+
+def compare(one: VersionRecord, other: VersionRecord) -> list[Comparison]:
+    """What two versions of a model scored and were made of: every metric, and all else that differs."""
+    metrics = sorted({*one.metrics, *other.metrics})
+    rows = [Comparison(name=name, one=_score(one, name), other=_score(other, name)) for name in metrics]
+    facts: list[tuple[str, Any, Any]] = [
+        ("status", one.status, other.status),
+        ("parent", one.parent, other.parent),
+        ("rows trained", one.rows_trained, other.rows_trained),
+        ("rows held out", one.rows_held_out, other.rows_held_out),
+        ("estimator", one.estimator, other.estimator),
+        ("seed", one.seed, other.seed),
+        ("code", one.code_version, other.code_version),
+        ("strategy", _strategy(one), _strategy(other)),
+        ("holdout", one.holdout.sha256[:12], other.holdout.sha256[:12]),
+    ]
+    for field in ("params", "libraries"):
+        of_one, of_other = getattr(one, field), getattr(other, field)
+        names = sorted({*of_one, *of_other})
+        facts += [(f"{field}.{name}", of_one.get(name), of_other.get(name)) for name in names]
+    found = [Comparison(name=name, one=_said(a), other=_said(b)) for name, a, b in facts if a != b]
+    return [*rows, *found, *_data(one, other)]
+
+
+def _data(one: VersionRecord, other: VersionRecord) -> list[Comparison]:
+    """The data objects that both learnt from, and those that one of them did alone."""
+    of_one, of_other = ({(item.key, item.version_id) for item in record.data} for record in (one, other))
+    shared = len(of_one & of_other)
+    return [
+        Comparison(
+            name="data objects",
+            one=f"{len(of_one)}, {shared} of them shared",
+            other=f"{len(of_other)}, {shared} of them shared",
+        )
+    ]
+
+
+def _score(record: VersionRecord, name: str) -> str:
+    value = record.metrics.get(name)
+    return "-" if value is None else f"{value:.4g}"
+
+
+def _strategy(record: VersionRecord) -> str | None:
+    return record.strategy.name if record.strategy else None
+
+
+def _said(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def ancestors(records: Sequence[VersionRecord], version: int) -> list[int]:
+    """The versions that a version descends from, its parent first. A gap in the registry ends it."""
+    parents = {record.version: record.parent for record in records}
+    found: list[int] = []
+    parent = parents.get(version)
+    while parent is not None and parent not in found:
+        found.append(parent)
+        parent = parents.get(parent)
+    return found
+
+
+def children(records: Sequence[VersionRecord], version: int) -> list[int]:
+    """The versions that have a version as their parent, oldest first."""
+    return [record.version for record in records if record.parent == version]

@@ -12,6 +12,7 @@ from perennial.cli.approval import approve, reject
 from perennial.cli.card import card
 from perennial.cli.explain import explain
 from perennial.cli.init import init
+from perennial.cli.lineage import compare, lineage
 from perennial.cli.report import report
 from perennial.cli.reproduce import reproduce
 from perennial.cli.runs import run, status
@@ -24,8 +25,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
-_COMMANDS = (init, run, status, versions, card, reproduce, report, explain, rollback, approve, reject)
-for _command in _COMMANDS:
+_COMMANDS = (init, run, status, versions, compare, lineage, card, reproduce, report, explain)
+for _command in (*_COMMANDS, rollback, approve, reject):
     app.command()(_command)
 
 

@@ -7,6 +7,7 @@ from uuid import uuid4
 import typer
 from rich.table import Table
 
+from perennial.aws.wiring import Services
 from perennial.cli.shared import (
     Model,
     Reason,
@@ -20,7 +21,7 @@ from perennial.cli.shared import (
 )
 from perennial.config import load_model
 from perennial.cost import of_entry
-from perennial.errors import VersionNotFound
+from perennial.errors import InvalidRequest, VersionNotFound
 
 _RUNS = 200  # of the last ones, whose costs are shown
 
@@ -54,9 +55,10 @@ def rollback(
     to: Annotated[
         int | None, typer.Option(help="The version that is to serve; by default the one before.")
     ] = None,
+    force: Annotated[bool, typer.Option(help="Even to a version that was rejected or never served.")] = False,
     stack: Stack = "perennial",
 ) -> None:
-    """Give the place of the champion back to an earlier version."""
+    """Give the place of the champion back to an earlier version; safe while a run is under way."""
     services, config = services_of(stack), load_model(model)
     alias = services.registry.champion(model)
     target = to if to is not None or alias is None else alias.previous
@@ -64,6 +66,8 @@ def rollback(
         raise VersionNotFound(f"model {model} has no version to go back to")
     if target == alias.version:
         raise VersionNotFound(f"version {target} serves already")
+    if not force:
+        _check_served(services, model, target)
     services.succession.roll_back(
         config,
         champion=alias.version,
@@ -73,3 +77,13 @@ def rollback(
         now=datetime.now(UTC),
     )
     console.print(f"version [bold]{target}[/] of {model} serves; version {alias.version} was rolled back")
+
+
+def _check_served(services: Services, model: str, version: int) -> None:
+    """Raises InvalidRequest where a version exists that never was the champion."""
+    status = services.registry.version(model, version).status
+    if version not in {move["version"] for move in services.registry.audit(model)}:
+        raise InvalidRequest(
+            f"version {version} of {model} is {status} and never served: --force lets it serve; "
+            "the champion is unchanged"
+        )

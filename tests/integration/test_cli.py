@@ -10,7 +10,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from perennial import cli
+from perennial import cli, layout
 from perennial.aws import clients, wiring
 from perennial.aws.approvals import Question
 from perennial.aws.history import Visit
@@ -244,6 +244,21 @@ class TestRollback:
         assert third.registry.champion("iris") == before
         assert len(third.registry.audit("iris")) == 3
 
+    def test_never_to_a_version_that_did_not_serve_unless_forced(
+        self, perennial: Command, third: Services
+    ) -> None:
+        third.registry.register(moto_support.record(4))
+
+        said = perennial("rollback", "--model", "iris", "--to", "4", "--reason", "any")
+        assert (said.code, said.err.split(":")[0]) == (1, "InvalidRequest")
+        assert "version 4 of iris is candidate and never served" in " ".join(said.err.split())
+        assert len(third.registry.audit("iris")) == 3
+
+        assert perennial("rollback", "--model", "iris", "--to", "4", "--reason", "any", "--force").code == 0
+        alias = third.registry.champion("iris")
+        assert alias
+        assert alias.version == 4
+
     def test_without_a_version_before(self, perennial: Command, services: Services) -> None:
         said = perennial("rollback", "--model", "iris", "--reason", "any")
 
@@ -257,6 +272,37 @@ def test_answer_that_nobody_waits_for(perennial: Command, services: Services, an
     said = perennial(answer, "run-1", "--reason", "any")
 
     assert (said.code, said.err) == (1, "CallbackExpired: run run-1 waits for nobody's approval\n")
+
+
+class TestLineage:
+    """`compare` and `lineage`."""
+
+    @pytest.fixture
+    def family(self, services: Services) -> None:
+        for version in (1, 2, 3):
+            record = moto_support.record(version, metrics={"accuracy": 0.9 + version / 100})
+            services.registry.register(record)
+            key = layout.version_key("iris", version, layout.LINEAGE)
+            services.artifacts.put_json(key, record.model_dump(mode="json"))
+
+    def test_compare(self, perennial: Command, family: None) -> None:
+        said = perennial("compare", "1", "3", "--model", "iris")
+
+        assert said.code == 0
+        assert "0.91" in said.out
+        assert "0.93" in said.out
+        assert "1, 1 of them shared" in said.out
+
+    def test_lineage_shows_where_from_and_what_came_of_it(self, perennial: Command, family: None) -> None:
+        said = perennial("lineage", "2", "--model", "iris")
+
+        assert said.code == 0
+        assert said.out.index("version 1") < said.out.index("version 2") < said.out.index("version 3")
+        assert "accepted/iris/x.csv" in said.out
+
+    def test_of_a_version_that_is_not_there(self, perennial: Command, family: None) -> None:
+        said = perennial("lineage", "9", "--model", "iris")
+        assert (said.code, said.err.split(":")[0]) == (1, "VersionNotFound")
 
 
 class TestAnswer:

@@ -32,7 +32,7 @@ def trial(services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 
 def reported(version: int, requests: int, errors: int) -> None:
     """What serving published a moment ago."""
-    dimensions = [{"Name": "Model", "Value": "iris"}, {"Name": "Version", "Value": str(version)}]
+    dimensions: Any = [{"Name": "Model", "Value": "iris"}, {"Name": "Version", "Value": str(version)}]
     boto3.client("cloudwatch").put_metric_data(
         Namespace="Perennial",
         MetricData=[

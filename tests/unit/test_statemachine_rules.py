@@ -153,8 +153,8 @@ def test_nothing_is_billed_for_waiting(name: str) -> None:
 
 
 def test_every_loop_waits() -> None:
-    """Without its Wait states the workflow only leads on: no loop uses up the 25,000 events of a history."""
-    waits = set(of_type("Wait"))
+    """Without its waits the workflow only leads on: no loop uses up the 25,000 events of a history."""
+    waits = {*of_type("Wait"), *ANSWERED_BY_PEOPLE}  # these wait for the next reminder at least
     for name in set(STATES) - waits:
         onward: set[str] = set()
         waiting = choices(STATES[name]) + catches(STATES[name])
