@@ -190,7 +190,9 @@ class TestApproval:
             lambda: model.upload_frame("rain.csv", iris.season("rain", rows=200, seed=23, scale=2.0))
         )
         model.when_in(overtaken, "Await Approval")
-        assert command("rollback", "--model", "approved", "--to", "1", "--reason", "by hand") == 0
+        by_hand = ("rollback", "--model", "approved", "--to", "1", "--reason", "by hand")
+        assert command(*by_hand) == 1  # it was rejected
+        assert command(*by_hand, "--force") == 0
         assert command("approve", overtaken, "--reason", "too late") == 0
         entry = model.follow(overtaken)
         assert entry["outcome"] == "rejected"
