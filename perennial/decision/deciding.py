@@ -12,6 +12,8 @@ from perennial.decision.performance import known
 from perennial.decision.value import worth
 from perennial.policy_config import RetrainPolicy
 
+_TOLD = 2
+
 
 def decide(evidence: Evidence, policy: RetrainPolicy, now: datetime) -> Decision:
     """Skip, alert or retrain, with the reasons, the weightiest first, and the alternatives turned down; by
@@ -95,8 +97,15 @@ def _lead(evidence: Evidence, causes: Sequence[Cause]) -> list[str]:
     """What is told first: the drift in one sentence, and what else there is."""
     plain = {"first", "asked", "age", "performance"}
     others = [cause.sentence for cause in causes if cause.kind in plain]
-    drift = [evidence.drift.summary] if any(cause.kind not in plain for cause in causes) else []
+    drift = [_brief(evidence.drift.summary)] if any(cause.kind not in plain for cause in causes) else []
     return [*others, *drift] if causes and causes[0].kind in {"first", "asked"} else [*drift, *others]
+
+
+def _brief(summary: str) -> str:
+    """The first findings of many: all of them are in the run's drift report."""
+    findings = summary.split("; ")
+    more = len(findings) - _TOLD
+    return summary if more <= 1 else "; ".join([*findings[:_TOLD], f"and {more} findings more"])
 
 
 def _told(causes: Iterable[Cause]) -> list[str]:

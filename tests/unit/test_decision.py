@@ -41,6 +41,11 @@ def test_sure_drift_retrains() -> None:
     )
 
 
+def test_of_many_findings_the_first_are_told() -> None:
+    many = EVIDENCE.drift.model_copy(update={"summary": "; ".join("abcde")})
+    assert decide(but(drift=many), POLICY, NOW).summary == "a; b; and 3 findings more"
+
+
 def test_no_drift_skips() -> None:
     decision = decide(but(drift=drift()), POLICY, NOW)
     assert (decision.action, decision.summary) == ("skip", "no drift")
