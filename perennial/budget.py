@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from perennial.config import Training
 from perennial.cost import Amount, in_words
+from perennial.training_config import Training
 
 _ENOUGH = 1e-9  # below the rounding of sums
 

@@ -1,6 +1,5 @@
 """What a user writes: `models/<name>.yaml`, read and checked."""
 
-import codecs
 import os
 import re
 from datetime import timedelta
@@ -11,75 +10,14 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from perennial.config_fields import Block, Duration, Name, Share
-from perennial.contracts import StrategyName
+from perennial.data_config import Column, FileFormat, ValidationRules
 from perennial.errors import InvalidModelFile, UnknownModel
 from perennial.estimator_config import Estimator, Search
 from perennial.evaluation_config import EvaluationPolicy
 from perennial.metric_names import HIGHER_IS_BETTER
 from perennial.policy_config import COUNTED, RetrainPolicy
 from perennial.promotion_config import ApprovalPolicy, BakePolicy
-
-Action = Literal["reject", "drop", "warn"]
-
-
-class Column(Block):
-    """One column of the model's data and the rules it must keep.
-
-    `unique`: no value comes twice. `max_age`: the newest date-time is at most so old. `action` on values that
-    are of a wrong type, outside the range or the levels, or missing where none may be; by default the one of
-    `validation`.
-    """
-
-    type: Literal["number", "category", "boolean", "datetime", "text"]
-    nullable: bool = True
-    min: float | None = None
-    max: float | None = None
-    levels: tuple[str, ...] | None = None
-    unique: bool = False
-    max_age: Duration | None = None
-    action: Action | None = None
-
-
-class FileFormat(Block):
-    """How text files are written.
-
-    `delimiter` None: whichever of comma, semicolon, tab and bar the header uses. `encoding` as Python names
-    it; a byte order mark of UTF-8 or UTF-16 goes before it.
-    """
-
-    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
-    quote: Annotated[str, Field(min_length=1, max_length=1)] = '"'
-    encoding: str = "utf-8"
-
-    @model_validator(mode="after")
-    def _encoding_exists(self) -> Self:
-        try:
-            codecs.lookup(self.encoding)
-        except LookupError as error:
-            raise ValueError(f"no encoding is named {self.encoding!r}: expected utf-8, say") from error
-        return self
-
-
-class ValidationRules(Block):
-    """When a whole batch is refused, and what becomes of rows that break a rule.
-
-    `action` on wrong values. reject: up to `max_bad_share` of a column's rows they count as missing, more
-    refuse the batch. drop: their rows are left out. warn: they count as missing, however many. `repeated` on
-    rows that repeat the key of an earlier one. reject: they are left out, more than `max_bad_share` refuse
-    the batch. drop: they are left out. warn: they stay. `stale` on a column older than its `max_age`.
-    `min_label_share`: of the rows, so many have a label. `max_bytes`: so large may the files of a batch be
-    together, decompressed.
-    """
-
-    min_rows: int = Field(default=20, ge=1)
-    max_rows: int = Field(default=10_000_000, ge=1)
-    max_null_share: Share = 0.2
-    max_bad_share: Share = 0.05
-    max_bytes: int = Field(default=16 * 1024**3, ge=1)
-    min_label_share: Share = 0.0
-    action: Action = "reject"
-    repeated: Action = "reject"
-    stale: Literal["reject", "warn"] = "reject"
+from perennial.training_config import StrategyPolicy, Training
 
 
 class DriftPolicy(Block):
@@ -113,70 +51,6 @@ class TriggerPolicy(Block):
         if self.debounce > self.max_wait:
             raise ValueError(f"debounce {self.debounce} is longer than max_wait {self.max_wait}")
         return self
-
-
-class Window(Block):
-    """The youngest rows: so many of them, or those of so many days."""
-
-    rows: Annotated[int, Field(ge=1)] | None = None
-    days: Annotated[float, Field(gt=0)] | None = None
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
-        if (self.rows is None) == (self.days is None):
-            raise ValueError("a window has either rows or days")
-        return self
-
-
-class StrategyPolicy(Block):
-    """Which accepted rows a training learns from, and with what weights; see docs/strategies.md.
-
-    `auto` picks by the kinds of drift found. `half_life`: the age at which a row counts half. `max_weight`:
-    no row counts so many times more than the mean, or less than its inverse. `old_share`: of the rows that
-    rehearsal trains on. `min_rows`: with fewer training rows since a change, old ones are not given up;
-    `confirmations`: nor before so many batches in a row say the same. `recall_versions`: at most so many
-    archived versions are tried. `incremental_rows`: from so many rows on, auto lets a model that can go on
-    from its parent do so.
-    """
-
-    name: Literal["auto", StrategyName] = "auto"
-    window: Window | None = None
-    half_life: Annotated[Duration, Field(gt=timedelta())] = timedelta(days=30)
-    max_weight: float = Field(default=10.0, ge=1)
-    old_share: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    min_rows: int = Field(default=100, ge=1)
-    confirmations: int = Field(default=2, ge=1)
-    recall_versions: int = Field(default=3, ge=0)
-    incremental_rows: Annotated[int, Field(ge=1)] | None = None
-
-    @model_validator(mode="after")
-    def _window_is_told(self) -> Self:
-        if self.name == "window" and self.window is None:
-            raise ValueError("strategy window needs a window: {rows: 100000}, say, or {days: 90}")
-        return self
-
-
-class Training(Block):
-    """What the training instance may take.
-
-    `instance_types`: none means the ones that fit the data, or `memory` (GiB) and `cpus` where declared.
-    `max_duration` bounds one attempt, `max_minutes` and `max_dollars` all attempts of a run, the last two all
-    trainings of a calendar month (UTC); an attempt counts with the most that it can take until it has ended.
-    """
-
-    # the workflow and the instance's own switch end a training after four hours, boot included
-    max_duration: Annotated[Duration, Field(gt=timedelta(), le=timedelta(minutes=225))] = timedelta(
-        minutes=30
-    )
-    instance_types: tuple[str, ...] = ()
-    memory: Annotated[float, Field(gt=0)] | None = None
-    cpus: int = Field(default=1, ge=1)
-    market: Literal["spot", "on-demand"] = "spot"
-    max_minutes: Annotated[float, Field(gt=0)] | None = None
-    max_dollars: Annotated[float, Field(gt=0)] | None = None
-    max_minutes_per_month: Annotated[float, Field(gt=0)] | None = None
-    max_dollars_per_month: Annotated[float, Field(gt=0)] | None = None
-    dask_scheduler: Annotated[str, Field(pattern=r"^(tcp|tls)://\S+:\d+$")] | None = None
 
 
 class CardWords(Block):

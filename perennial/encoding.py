@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from perennial.columns import arrow_bytes
-from perennial.config import Column
+from perennial.data_config import Column
 from perennial.growing import GrowingArray, GrowingText
 from perennial.holdout import MISSING, Hashes, code_floats, code_value
 from perennial.sketch import hash_strings

@@ -24,7 +24,8 @@ from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
-from perennial.config import Column, ModelConfig
+from perennial.config import ModelConfig
+from perennial.data_config import Column
 
 MISSING = "missing"
 _MAX_LEVELS = 100

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 
-from perennial.config import Action, Column, ModelConfig
+from perennial.config import ModelConfig
+from perennial.data_config import Action, Column
 from perennial.dataset.casting import BadValues
 from perennial.rules import Counts
 

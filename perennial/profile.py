@@ -22,7 +22,7 @@ from perennial.column_profiles import (
     NumberColumn,
 )
 from perennial.columns import Kind, columns_of, incoming_type, kind_of
-from perennial.config import Column
+from perennial.data_config import Column
 from perennial.errors import MissingColumn, ProfileMismatch
 from perennial.products import Products
 from perennial.profiling import SAMPLED, Plan, Scan, co_moment_names, own_edges

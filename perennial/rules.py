@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial.config import Action, Column, ModelConfig
+from perennial.config import ModelConfig
+from perennial.data_config import Action, Column
 from perennial.dataset.casting import BadValues, arrow_type, cast_column, shown
 from perennial.duplicates import Duplicates
 from perennial.seen import Seen

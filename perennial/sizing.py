@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from perennial.config import Training
 from perennial.errors import InvalidModelFile
 from perennial.prices import InstanceType, Prices
+from perennial.training_config import Training
 
 GIB = 1024**3
 SYSTEM = 1.5  # GiB of the operating system, Python and the libraries, with some to spare

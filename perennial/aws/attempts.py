@@ -10,9 +10,9 @@ from botocore.exceptions import ClientError
 
 from perennial.aws.table import attempt_key, budget_key, instance_key, refused, run_key
 from perennial.budget import refusal
-from perennial.config import Training
 from perennial.cost import NOTHING, Amount, Attempt
 from perennial.errors import BudgetExceeded, CallbackExpired, ServiceUnavailable
+from perennial.training_config import Training
 
 _LIFETIME = timedelta(days=400)  # longer than a budget's year
 _TRIES = 5

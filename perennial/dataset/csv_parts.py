@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from perennial.config import FileFormat
+from perennial.data_config import FileFormat
 from perennial.dataset.streams import Source, Text, whole_records
 from perennial.errors import EmptyObject, UnreadableFile
 

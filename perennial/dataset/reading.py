@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from perennial.config import FileFormat, ModelConfig
+from perennial.config import ModelConfig
+from perennial.data_config import FileFormat
 from perennial.dataset.csv_parts import CsvParts
 from perennial.dataset.json_parts import JsonParts
 from perennial.dataset.parquet_parts import ParquetParts

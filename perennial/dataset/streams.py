@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from perennial.config import FileFormat
+from perennial.data_config import FileFormat
 from perennial.errors import BatchTooLarge, UnreadableFile
 
 FORMATS = {

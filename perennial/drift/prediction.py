@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from perennial.columns import Floats
-from perennial.config import Column
+from perennial.data_config import Column
 from perennial.profile import Profile
 
 PREDICTION, SCORE = "prediction", "score"

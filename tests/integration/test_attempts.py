@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from perennial.aws.attempts import Attempts
-from perennial.config import Training
 from perennial.cost import NOTHING, Amount, Attempt, most
 from perennial.errors import BudgetExceeded, CallbackExpired
+from perennial.training_config import Training
 from tests.integration.moto_support import NOW
 
 PRICE = 0.6  # dollars an hour: a training of 50 minutes may cost 60 cents

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from perennial.artifacts import dump
-from perennial.config import Column, ModelConfig
+from perennial.config import ModelConfig
+from perennial.data_config import Column
 from perennial.errors import InvalidModelFile
 from perennial.metrics import ask
 from perennial.training import PlainRows, fit

@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from perennial import row_store
 from perennial.artifacts import dump
 from perennial.assembly import Assembled, Source, assemble
-from perennial.config import Column, ModelConfig
+from perennial.config import ModelConfig
 from perennial.contracts import StoredObject
+from perennial.data_config import Column
 from perennial.dataset import conform_table, to_frame
 from perennial.errors import MissingColumn, NoTrainingData
 from perennial.estimator_config import Estimator

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from perennial.config import Training
 from perennial.cost import billed, in_words, most
 from perennial.prices import Prices
 from perennial.sizing import StoredSize, choose, memory_needed
+from perennial.training_config import Training
 
 PAGE = (Path(__file__).parents[2] / "docs" / "cost.md").read_text(encoding="utf-8")
 ROWS = re.findall(

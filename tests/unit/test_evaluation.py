@@ -9,8 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from perennial.config import Column, ModelConfig, load_model
+from perennial.config import ModelConfig, load_model
 from perennial.contracts import Evaluation
+from perennial.data_config import Column
 from perennial.estimator_config import Estimator
 from perennial.evaluation import evaluate
 from perennial.evaluation_config import EvaluationPolicy

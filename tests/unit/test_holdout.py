@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.config import Column, ModelConfig
+from perennial.config import ModelConfig
+from perennial.data_config import Column
 from perennial.estimator_config import Estimator
 from perennial.holdout import dump_holdout, holdout_mask, read_holdout
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perennial.config import Column
+from perennial.data_config import Column
 from perennial.errors import MissingColumn, ProfileMismatch
 from perennial.histogram import coarse_groups, count_into, equi_depth_edges, spread_evenly
 from perennial.profile import CategoryColumn, NumberColumn, Profile

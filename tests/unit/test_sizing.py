@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.budget import refusal
-from perennial.config import Training
 from perennial.cost import NOTHING, Amount, billed, most
 from perennial.errors import InvalidModelFile
 from perennial.prices import Prices
 from perennial.sizing import CHOICES, DEARER, GIB, StoredSize, choose, memory_needed
+from perennial.training_config import Training
 
 PRICES = Prices.read()
 REGIONS = sorted(PRICES.dollars_per_hour)

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from perennial.artifacts import digest, dump, load
-from perennial.config import Column, ModelConfig
+from perennial.config import ModelConfig
+from perennial.data_config import Column
 from perennial.dataset import frame_to_csv
 from perennial.errors import InvalidData, InvalidModelFile, NotEnoughLabels, NoTrainingData, TrainingFailed
 from perennial.estimator_config import Estimator

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.artifacts import dump
-from perennial.config import Column, ModelConfig
+from perennial.config import ModelConfig
+from perennial.data_config import Column
 from perennial.errors import InvalidModelFile, SpotInterrupted, TrainingFailed
 from perennial.training import MemoryCheckpoints, PlainRows, fit
 from perennial.training.rungs import nested_order, plan

@@ -9,7 +9,8 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from perennial.artifacts import dump
-from perennial.config import Column, ModelConfig
+from perennial.config import ModelConfig
+from perennial.data_config import Column
 from perennial.errors import InvalidModelFile, SpotInterrupted, TrainingFailed
 from perennial.metrics import ask, labels_of
 from perennial.training import Fitted, MemoryCheckpoints, PlainRows, build_pipeline, fit

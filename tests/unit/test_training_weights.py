@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.artifacts import digest, dump, load
-from perennial.config import Column, ModelConfig
+from perennial.config import ModelConfig
+from perennial.data_config import Column
 from perennial.errors import NoTrainingData
 from perennial.metrics import ask
 from perennial.training import PlainRows, fit

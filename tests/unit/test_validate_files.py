@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perennial.config import FileFormat, ModelConfig
+from perennial.config import ModelConfig
+from perennial.data_config import FileFormat
 from perennial.dataset import csv_parts, json_parts, read_table
 from perennial.dataset.streams import whole_records
 from perennial.errors import BatchTooLarge, EmptyObject, InvalidData, UnreadableFile
