@@ -18,11 +18,6 @@ def month_of(now: datetime) -> str:
     return f"{now:%Y-%m}"
 
 
-def limits_dollars(training: Training) -> bool:
-    """Does the model file limit dollars at all?"""
-    return training.max_dollars is not None or training.max_dollars_per_month is not None
-
-
 def refusal(training: Training, asked: Amount, run: Amount, month: Amount) -> str | None:
     """Why an attempt that may take `asked` at most is not started; None where it may be.
 

@@ -5,9 +5,12 @@ that holds their classes is unpickled in a Lambda as on the laptop, and none can
 A module imports another of them by `from . import other`.
 """
 
-from collections.abc import Iterator
+import importlib
+from collections.abc import Callable, Iterator
+from typing import Any, cast
 
-from perennial.config import models_dir
+from perennial.config import ModelConfig, models_dir
+from perennial.errors import InvalidModelFile
 
 
 class _ModelsFolder(list[str]):
@@ -18,3 +21,18 @@ class _ModelsFolder(list[str]):
 
 
 __path__ = _ModelsFolder()
+
+
+def own_function(config: ModelConfig, path: str) -> Callable[..., Any]:
+    """The function that `module:function` names. Raises InvalidModelFile where there is none."""
+    module, _, name = path.partition(":")
+    try:
+        function = getattr(importlib.import_module(f"{__name__}.{module}"), name, None)
+    except Exception as error:
+        raise InvalidModelFile(
+            f"{config.name}: {module}.py, expected beside the model files, cannot be imported: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if not callable(function):
+        raise InvalidModelFile(f"{config.name}: {module}.py has no function {name}")
+    return cast("Callable[..., Any]", function)

@@ -1,15 +1,15 @@
 """The metrics that a model file may name: built-in ones, its cost matrix, the user's own."""
 
-import importlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
 from perennial.config import ModelConfig
 from perennial.errors import InvalidModelFile
+from perennial.factories import own_function
 from perennial.metric_names import METRICS, allowed
 from perennial.metrics.answers import Answers, Floats, Values
 from perennial.metrics.scores import contributions, scores
@@ -57,7 +57,7 @@ def metric_of(config: ModelConfig, name: str | None = None) -> Metric:
     name = name or config.metric
     own, policy = config.evaluation.metrics.get(name), config.evaluation
     if own:
-        function = _own(config, own.function)
+        function = own_function(config, own.function)
         return Metric(
             name,
             own.higher_is_better,
@@ -143,17 +143,3 @@ def _called(function: Callable[..., Any], labels: Values, answers: Answers) -> F
             f"{function.__name__} expected to return a number, or {len(labels)}; came shape {found.shape}"
         )
     return found
-
-
-def _own(config: ModelConfig, path: str) -> Callable[..., Any]:
-    module, _, name = path.partition(":")
-    try:
-        function = getattr(importlib.import_module(f"perennial.factories.{module}"), name, None)
-    except Exception as error:
-        raise InvalidModelFile(
-            f"{config.name}: {module}.py, expected beside the model files, cannot be imported: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    if not callable(function):
-        raise InvalidModelFile(f"{config.name}: {module}.py has no function {name}")
-    return cast("Callable[..., Any]", function)

@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from perennial.config import ModelConfig
 from perennial.errors import InvalidModelFile
+from perennial.factories import own_function
 from perennial.preprocessing import build_preprocessing
 from perennial.training.calibration import Calibrated
 
@@ -87,16 +88,7 @@ def _of_class(config: ModelConfig, path: str) -> Any:
 
 def _of_factory(config: ModelConfig, path: str) -> Any:
     """What the user's function makes of the config; its module lies beside the model files."""
-    module, _, name = path.partition(":")
-    try:
-        build = getattr(importlib.import_module(f"perennial.factories.{module}"), name, None)
-    except Exception as error:
-        raise InvalidModelFile(
-            f"{config.name}: {module}.py, expected beside the model files, cannot be imported: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    if not callable(build):
-        raise InvalidModelFile(f"{config.name}: {module}.py has no function {name}")
+    build = own_function(config, path)
     try:
         estimator = build(config)
     except Exception as error:
