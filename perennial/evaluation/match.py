@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -63,12 +62,10 @@ class Compared:
 
     @cached_property
     def _spread(self) -> Spread:
-        return spread(self._gain_on, len(self.match.labels), self.match.config.seed)
-
-    def _gain_on(self, places: Any) -> float:
-        part = self.match.of(places)
-        ahead, behind = (self.metric.score(part.labels, side) for side in (part.challenger, part.champion))
-        return self.metric.gain(ahead, behind)
+        sides = (self.match.challenger, self.match.champion)
+        ahead, behind = (self.metric.on_places(self.match.labels, side) for side in sides)
+        rows, seed = len(self.match.labels), self.match.config.seed
+        return spread(lambda places: self.metric.gain(ahead(places), behind(places)), rows, seed)
 
     @property
     def error(self) -> float:

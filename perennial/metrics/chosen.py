@@ -12,7 +12,7 @@ from perennial.errors import InvalidModelFile
 from perennial.factories import own_function
 from perennial.metric_names import METRICS, allowed
 from perennial.metrics.answers import Answers, Floats, Values
-from perennial.metrics.scores import contributions, scores
+from perennial.metrics.scores import contributions, on_places, scores
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Metric:
         if self.needs_probabilities and answers.probabilities is None:
             return math.nan
         return self._score(labels, answers)
+
+    def on_places(self, labels: Values, answers: Answers) -> Callable[[Values], float]:
+        """The score as a function of places of rows (m,), each of which may be there more than once."""
+        prepared = on_places(self.name, labels, answers) if self.name in METRICS else None
+        return prepared or (lambda places: self.score(labels[places], answers.of(places)))
 
     def gain(self, ahead: float, behind: float) -> float:
         """By how much the one value is better than the other."""

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 from perennial.config import ModelConfig
 from perennial.errors import InvalidModelFile
 from perennial.metrics import HIGHER_IS_BETTER, Answers, Metric, ask, contributions, metric_of, scores
+from perennial.metrics.scores import on_places
 
 RANDOM = np.random.default_rng(4)
 LABELS = RANDOM.choice(["a", "b", "c"], 300, p=[0.6, 0.3, 0.1]).astype(object)
@@ -54,6 +55,17 @@ def test_classification_metrics_are_scikit_learns() -> None:
             "calibration_error": _calibration_error(),
         }
     )
+
+
+@pytest.mark.parametrize("name", ["f1_macro", "calibration_error"])
+def test_a_score_prepared_for_draws_is_the_score_of_these_rows(name: str) -> None:
+    answers = Answers(PREDICTED, PROBABILITIES, np.array(["a", "b", "c"]))
+    prepared = on_places(name, LABELS, answers)
+    assert prepared is not None
+    for size in (1, 40, 300):
+        places = RANDOM.integers(300, size=size)
+        whole = scores(LABELS[places], answers.of(places), "classification")
+        assert prepared(places) == pytest.approx(whole[name])
 
 
 def test_regression_metrics_are_scikit_learns() -> None:
