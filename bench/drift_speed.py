@@ -78,7 +78,7 @@ def scipy_verdict(reference: pd.DataFrame, current: pd.DataFrame) -> None:
 def in_memory() -> Table:
     """A million rows in memory against a stored reference."""
     reference, current = mixed(REFERENCE_ROWS, 0), mixed(ROWS, 1)
-    baseline = Profile.load(Profile.of(reference).dump())
+    baseline = Profile.load(Profile.of(reference).save())
     arrow = pa.Table.from_pandas(current, preserve_index=False)
     objects = current.astype({f"s{i}": object for i in range(STRINGS)})
     data = arrow.nbytes / MEGABYTE
@@ -175,9 +175,9 @@ def stored() -> Table:
     wide = {f"n{i}": rng.normal(size=5_000) for i in range(150)}
     wide |= {f"s{i}": np.array([f"level {j}" for j in rng.integers(0, 60, 5_000)]) for i in range(50)}
     reference = Profile.of(wide)
-    bodies = reference.dump(), Profile.of(wide, like=reference).dump()
+    bodies = reference.save(), Profile.of(wide, like=reference).save()
     baseline = Profile.of(mixed(REFERENCE_ROWS, 0))
-    shards = [Profile.of(mixed(200, seed), like=baseline).dump() for seed in range(1000)]
+    shards = [Profile.of(mixed(200, seed), like=baseline).save() for seed in range(1000)]
 
     def compared() -> Any:
         before, now = (Profile.load(body) for body in bodies)

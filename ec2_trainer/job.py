@@ -161,7 +161,7 @@ def _store(
         rows_held_out=len(trained.holdout),
         metrics=trained.metrics,
         artifact=put(layout.MODEL, dump(trained.pipeline)),
-        baseline=put(layout.BASELINE, Profile.of(profiled, schema=config.columns).dump()),
+        baseline=put(layout.BASELINE, Profile.of(profiled, schema=config.columns).save()),
         holdout=put(layout.HOLDOUT, dump_holdout(held_out, selected.held_recent)),
         reference=put(layout.REFERENCE, frame_to_csv(_reference(trained.training, config))),
         data=tuple(item.stored for item in assembled.objects),

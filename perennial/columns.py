@@ -5,13 +5,14 @@ Neither pandas nor pyarrow is imported at the top: a column brings the methods i
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial.errors import ProfileMismatch
+from perennial.errors import InvalidData, ProfileMismatch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,14 +27,22 @@ _JOINED = 65_536
 
 
 def columns_of(table: Any) -> dict[str, Any]:
-    """Columns by name of a pandas DataFrame, a pyarrow Table or a mapping of arrays."""
+    """Columns by name of a pandas DataFrame, a pyarrow Table or a mapping of arrays. Raises TypeError for
+    anything else, and InvalidData where two columns have one name.
+    """
     if hasattr(table, "column_names"):  # pyarrow
-        return {str(name): table.column(name) for name in table.column_names}
-    if isinstance(table, Mapping) or hasattr(table, "items"):
-        return {str(name): values for name, values in table.items()}
-    raise TypeError(
-        f"expected a DataFrame, a pyarrow Table or a mapping of arrays, got {type(table).__name__}"
-    )
+        named = list(zip(table.column_names, table.columns, strict=True))
+    elif isinstance(table, Mapping) or hasattr(table, "items"):
+        named = [(str(name), values) for name, values in table.items()]
+    else:
+        raise TypeError(
+            f"expected a DataFrame, a pyarrow Table or a mapping of arrays, got {type(table).__name__}"
+        )
+    found = dict(named)
+    if len(found) < len(named):
+        twice = next(name for name, times in Counter(name for name, _ in named).items() if times > 1)
+        raise InvalidData(f"the table has the column {twice!r} more than once: expected names that differ")
+    return found
 
 
 def part_of(values: Any, start: int, stop: int) -> Any:

@@ -112,13 +112,13 @@ class Profile:
             self.rows + other.rows, merged, _joined(self.incoming, other.incoming), products or other.products
         )
 
-    def dump(self) -> bytes:
+    def save(self) -> bytes:
         """Compact JSON; equal profiles give equal bytes."""
         return dump_profile(self.rows, self.columns, self.incoming, self.products)
 
     @classmethod
     def load(cls, body: bytes) -> Self:
-        """Read what `dump` wrote. Raises ProfileMismatch where it is something else."""
+        """Read what `save` wrote. Raises ProfileMismatch where it is something else."""
         return cls(*load_profile(body))
 
 

@@ -45,7 +45,7 @@ def handler(request: ValidateDataInput, services: Services) -> DataSummary:
         return DataSummary(valid=False, rows=0, labelled_rows=0, reasons=tuple(reasons))
     _leave(request, found.to_dict(), services)
     if found.valid and found.profile is not None:
-        services.artifacts.put(layout.run_key(request.run, layout.PROFILE), found.profile.dump())
+        services.artifacts.put(layout.run_key(request.run, layout.PROFILE), found.profile.save())
         services.artifacts.put(
             layout.run_key(request.run, layout.SAMPLE), write_sample(found.sample, config.seed, SAMPLE_ROWS)
         )

@@ -27,7 +27,7 @@ dataset.write_sample(found.table, 0, 10)
 """
 DRIFT = """
 from perennial import Profile, detect_drift
-baseline = Profile.load(Profile.of({"x": [1.0, 2.0], "c": ["a", "b"]}).dump())
+baseline = Profile.load(Profile.of({"x": [1.0, 2.0], "c": ["a", "b"]}).save())
 detect_drift(baseline, baseline)
 """
 

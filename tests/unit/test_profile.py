@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perennial.data_config import Column
-from perennial.errors import MissingColumn, ProfileMismatch
+from perennial.errors import InvalidData, MissingColumn, ProfileMismatch
 from perennial.histogram import coarse_groups, count_into, equi_depth_edges, spread_evenly
 from perennial.profile import CategoryColumn, NumberColumn, Profile
 
@@ -37,6 +37,19 @@ def category(profile: Profile, name: str) -> CategoryColumn:
     column = profile.columns[name]
     assert isinstance(column, CategoryColumn)
     return column
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame([[1, 2]], columns=["a", "a"]),
+        pa.table([pa.array([1]), pa.array([2])], names=["a", "a"]),
+        {1: [1.0], "1": [2.0]},
+    ],
+)
+def test_a_name_that_two_columns_have_is_refused(table: Any) -> None:
+    with pytest.raises(InvalidData, match="more than once: expected names that differ"):
+        Profile.of(table)
 
 
 def test_what_each_column_is_and_holds() -> None:
@@ -117,9 +130,9 @@ def test_a_stored_profile_is_small_and_comes_back_equal() -> None:
         "nothing": np.full(50_000, np.nan),
     }
     profile = Profile.of(table)
-    body = profile.dump()
+    body = profile.save()
     assert Profile.load(body) == profile
-    assert Profile.load(body).dump() == body
+    assert Profile.load(body).save() == body
     for column in json.loads(body)["columns"].values():
         assert len(json.dumps(column, separators=(",", ":"))) < 10_000
     levels = category(profile, "levels")
@@ -184,7 +197,7 @@ def test_halves_merge_to_the_whole(
     )
     assert (mine.low, mine.high) == (theirs.low, theirs.high)
     assert sum(mine.counts) == mine.count
-    assert Profile.load(merged.dump()) == merged
+    assert Profile.load(merged.save()) == merged
 
 
 @settings(deadline=None, max_examples=50)

@@ -233,8 +233,8 @@ def test_cores_and_libraries_do_not_matter(rows: int, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "process_cpu_count", lambda: 1)
     profiles += [Profile.of(frame, like=reference), Profile.of(data, like=reference)]
     assert all(profile == profiles[0] for profile in profiles)
-    assert {profile.dump() for profile in profiles} == {profiles[0].dump()}
-    assert Profile.load(profiles[0].dump()) == profiles[0]
+    assert {profile.save() for profile in profiles} == {profiles[0].save()}
+    assert Profile.load(profiles[0].save()) == profiles[0]
 
 
 def test_the_order_of_columns_and_their_types_are_kept() -> None:
@@ -337,8 +337,8 @@ def test_stored_profiles_stay_small() -> None:
     data |= {
         f"s{i}": np.array([f"\u00fcber level {j}" for j in rng.integers(0, 3000, rows)]) for i in range(4)
     }
-    body = Profile.of(data).dump()
+    body = Profile.of(data).save()
     assert len(body) / len(data) < 10_000
     for column in json.loads(body)["columns"].values():
         assert len(json.dumps(column, separators=(",", ":"))) < 10_000
-    assert Profile.load(body).dump() == body
+    assert Profile.load(body).save() == body
