@@ -8,7 +8,8 @@ peer() { # name, python, requirements...
     name=$1 python=$2
     shift 2
     printf 'installing %s … ' "$name"
-    .venv/bin/uv venv --no-config -q --clear -p "$python" ".perennial/peers/$name"
+    own=$(ls -d "${PYENV_ROOT:-$HOME/.pyenv}/versions/$python".*/bin/python 2>/dev/null | tail -1) # uv sees only
+    .venv/bin/uv venv --no-config -q --clear -p "${own:-$python}" ".perennial/peers/$name" # pyenv's selected one
     .venv/bin/uv pip install --no-config -q -p ".perennial/peers/$name/bin/python" "$@"
     echo done
 }

@@ -12,16 +12,21 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from time import perf_counter, strftime
 
-from bench import quality_alarms, quality_ask, quality_life, quality_material, quality_page, quality_sections
+from bench import (
+    quality_alarm_page,
+    quality_alarms,
+    quality_ask,
+    quality_life,
+    quality_material,
+    quality_page,
+    quality_sections,
+)
 from bench.quality_ask import ROOT
 from bench.quality_data import CASES, SHAPES, SHORT, Case
 from bench.quality_life import Course
 
 PAGE = ROOT / "docs" / "drift-quality.md"
-COURSES = tuple(
-    Course(2_000, rows, 22, 0.02, columns)
-    for rows, columns in ((200, 1), (200, 4), (500, 1), (500, 4), (2_000, 1))
-)
+COURSES = tuple(Course(2_000, rows, 22, 0.02, columns) for rows in (200, 500, 2_000) for columns in (1, 4))
 
 
 @dataclass(frozen=True)
@@ -30,7 +35,6 @@ class Budget:
 
     tables: int
     splits: int
-    millions: int
     shifts: int
     checks: int
     calm: int
@@ -39,8 +43,8 @@ class Budget:
     calm_lives: int
 
 
-FULL = Budget(40, 60, 3, 24, 60, 120, 12, 12, 30)
-QUICK = Budget(10, 15, 1, 6, 20, 40, 3, 4, 12)
+FULL = Budget(60, 150, 36, 60, 150, 12, 30, 120)
+QUICK = Budget(10, 15, 6, 20, 40, 3, 4, 12)
 
 
 def main() -> None:
@@ -51,15 +55,10 @@ def main() -> None:
     given = [int(word.partition("=")[2]) for word in sys.argv if word.startswith("--workers=")]
     with ProcessPoolExecutor(given[-1] if given else os.cpu_count()) as pool:
         answers = [pool.submit(quality_ask.ask, tool, jobs) for tool, jobs in _questions(budget)]
-        million = [
-            pool.submit(quality_alarms.million, shape, budget.millions) for shape in ("normal", "8 levels")
-        ]
         alarms = [
-            pool.submit(
-                quality_alarms.synthetic, shape, size, budget.tables // (4 if size[0] > 10_000 else 1)
-            )
-            for shape in SHAPES
-            for size in quality_alarms.SIZES
+            pool.submit(quality_alarms.synthetic, shape, size, _tables(budget, size))
+            for size in reversed(quality_alarms.SIZES)
+            for shape in (SHAPES if max(size) < 1_000_000 else quality_alarms.AT_A_MILLION)
         ]
         splits = [pool.submit(quality_alarms.real, name, budget.splits) for name in quality_alarms.REAL]
         shifts = [pool.submit(quality_material.shifted, *arguments) for arguments in _shifts(budget)]
@@ -70,9 +69,7 @@ def main() -> None:
         }
         parts = [
             quality_page.head(),
-            *quality_page.alarm_tables(
-                [row for part in (*alarms, *million, *splits) for row in part.result()]
-            ),
+            *quality_alarm_page.alarm_tables([row for part in (*alarms, *splits) for row in part.result()]),
             *quality_page.material_tables([part.result() for part in shifts]),
             *quality_page.power_tables(quality_ask.gathered(part.result() for part in answers)),
             *quality_page.life_tables(
@@ -88,6 +85,10 @@ def main() -> None:
     parts.append(quality_sections.kept(PAGE.read_text("utf-8")))
     PAGE.write_text("\n".join(parts), encoding="utf-8")
     print(f"{PAGE.relative_to(ROOT)} written in {minutes:.1f} minutes")
+
+
+def _tables(budget: Budget, size: tuple[int, int]) -> int:
+    return max(budget.tables // (1 if max(size) <= 5_000 else 2 if max(size) < 1_000_000 else 4), 1)
 
 
 def _questions(budget: Budget) -> list[tuple[str, list[quality_ask.Job]]]:
@@ -108,7 +109,7 @@ def _shifts(budget: Budget) -> list[tuple[str, int, float, int, int]]:
     for shape in quality_material.SHAPES:
         for rows in (50, 500, 1_000, 20_000, 1_000_000):
             checks = (
-                budget.shifts if rows <= 1_000 else max(budget.shifts // (3 if rows < 1_000_000 else 24), 1)
+                budget.shifts if rows <= 1_000 else max(budget.shifts // (3 if rows < 1_000_000 else 36), 1)
             )
             asked += [
                 (shape, rows, size, columns, checks) for size, columns in ((0.05, 1), (0.05, 20), (0.25, 1))

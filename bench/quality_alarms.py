@@ -11,7 +11,8 @@ from perennial import DriftReport, Profile, detect_drift
 from perennial.products import Products
 
 REAL = ("breast_cancer", "wine", "digits", "diabetes")
-SIZES = ((50, 50), (50, 5_000), (1_000, 100), (1_000, 1_000), (20_000, 20_000))
+SIZES = ((50, 50), (50, 5_000), (1_000, 100), (1_000, 1_000), (20_000, 20_000), (1_000_000, 1_000_000))
+AT_A_MILLION = ("normal", "8 levels")
 _WIDE, _NARROW, _WIDEST = 20, 5, 200
 
 
@@ -30,7 +31,7 @@ def synthetic(shape: str, size: tuple[int, int], tables: int) -> list[Alarms]:
     """Independent columns of a shape; reference and current of the given sizes.
 
     Tables of 20 columns are drawn and profiled once; each is checked as a whole and as four of 5 columns.
-    Where rows are few also tables of 200 columns, a tenth as many.
+    Where rows are few also tables of 200 columns, a fifth as many.
     """
     n, m = size
     rng = np.random.default_rng([n, m, *shape.encode()])
@@ -44,21 +45,13 @@ def synthetic(shape: str, size: tuple[int, int], tables: int) -> list[Alarms]:
             narrow.append(detect_drift(_part(before, part), _part(now, part)))
     rows = f"{n:,} / {m:,}"
     found = [_counted(shape, rows, _NARROW, narrow), _counted(shape, rows, _WIDE, wide)]
-    if n * m <= 100_000:
+    if n * m <= 1_000_000:
         many = [
             _check(_table(rng, shape, n, _WIDEST), _table(rng, shape, m, _WIDEST))
-            for _ in range(max(tables // 10, 1))
+            for _ in range(max(tables // 5, 1))
         ]
         found.append(_counted(shape, rows, _WIDEST, many))
     return found
-
-
-def million(shape: str, checks: int) -> list[Alarms]:
-    """Five columns of a million rows on both sides."""
-    rng = np.random.default_rng([1_000_000, *shape.encode()])
-    rows = 1_000_000
-    found = [_check(_table(rng, shape, rows, 5), _table(rng, shape, rows, 5)) for _ in range(checks)]
-    return [_counted(shape, f"{rows:,} / {rows:,}", 5, found)]
 
 
 def real(name: str, checks: int) -> list[Alarms]:

@@ -5,19 +5,25 @@ last batches together: many lives at once, on numbers alone.
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import chdtrc, ndtri
 
 from perennial.columns import Floats
 from perennial.config import DriftPolicy
 from perennial.drift.directions import Direction
 from perennial.drift.family import RECENT, adjust
-from perennial.drift.recent import Bucket, look_back, push
+from perennial.drift.recent import SQUARES, Bucket, Today, look_back, push
 from perennial.drift.sequential import begin, log_evidence
 
 _BINS = 64
 _LEAST_ROWS = 100
 _CAP = 2.5
-COURSES = ((2_000, 500, 4, 1_000), (2_000, 500, 20, 400), (500, 200, 4, 1_000), (20_000, 500, 4, 1_000))
+COURSES = (
+    (2_000, 500, 4, 4_000),
+    (2_000, 500, 20, 1_500),
+    (500, 200, 4, 4_000),
+    (20_000, 500, 4, 4_000),
+    (2_000, 2_000, 20, 1_500),
+)
 
 
 class Calm(NamedTuple):
@@ -62,7 +68,7 @@ def calm(reference: int, rows: int, columns: int, lives: int, batches: int = 40)
         most = np.maximum(most, np.bincount(life, weights=share * evidence))
         buckets = push(buckets, Bucket(1, tuple(m), tuple(m * d), tuple(m * d)))
         if batch > 1:
-            p = _combined(look_back(buckets, watched).p_values, share, life)
+            p = _combined(look_back(buckets, watched), share, life)
             recent += sum(adjust(float(one), RECENT) < policy.alpha for one in p)
     return Calm(
         reference,
@@ -76,10 +82,18 @@ def calm(reference: int, rows: int, columns: int, lives: int, batches: int = 40)
     )
 
 
-def _combined(p: Floats, share: Floats, life: Any) -> Floats:
-    """Cauchy's combination of each life's windows and directions: (lives,)."""
-    tails = np.tan((0.5 - np.clip(p, 1e-15, 1 - 1e-9)) * np.pi).mean(axis=0)
-    return np.asarray(0.5 - np.arctan(np.bincount(life, weights=tails * share)) / np.pi)
+def _combined(today: Today, share: Floats, life: Any) -> Floats:
+    """`combined_p` of each life, whose columns are independent: (lives,)."""
+    places = life.size // 2  # locations, then scales
+    squares = np.stack([np.bincount(life[:places], weights=z[:places] ** 2) for z in today.z])
+    alone = np.bincount(life, weights=today.weights @ _tails(today.p_values) * share)
+    together = today.weights @ _tails(chdtrc(np.bincount(life[:places]), squares))
+    total = (1 - SQUARES) * alone + SQUARES * together
+    return np.asarray(0.5 - np.arctan(total) / np.pi)
+
+
+def _tails(p: Floats) -> Floats:
+    return np.asarray(np.tan((0.5 - np.clip(p, 1e-15, 1 - 1e-5)) * np.pi))
 
 
 def _direction(rows: int, reference: int, variance: float) -> Direction:

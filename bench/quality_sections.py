@@ -8,14 +8,15 @@ Each named section is measured and put in the place of the old one, or at the en
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from time import strftime
-from typing import Any
 
 from bench import quality_calm, quality_estimate, quality_importance, quality_stream
 from bench.quality_ask import ROOT
-from perennial.drift.proportions import share_interval
+from bench.quality_table import interval, table
+from perennial.config import DriftPolicy
+from perennial.drift.family import RECENT
 
 PAGE = ROOT / "docs" / "drift-quality.md"
 TITLES = {
@@ -61,8 +62,8 @@ def kept(page: str) -> str:
 def calm() -> Iterable[str]:
     yield (
         "Lives without drift in which `accumulated` was ever significant (`lifetime_alpha` allows 1 %), and "
-        "checks in which `recent batches` was (its share of `alpha` allows 0.3 %). Columns in 64 bins; "
-        "no single-batch tests.\n"
+        f"checks in which `recent batches` was (its share of `alpha` allows "
+        f"{RECENT * DriftPolicy().alpha:.2%}). Columns in 64 bins; no single-batch tests.\n"
     )
     found = [quality_calm.calm(*course) for course in quality_calm.COURSES]
     yield table(
@@ -173,16 +174,6 @@ def elec2(path: Path) -> Iterable[str]:
         "The error stream of a champion is fed row by row: where rows depend on each other so strongly, its "
         "changes are to be read with that in mind.\n"
     )
-
-
-def interval(count: int, of: int) -> str:
-    low, high = share_interval(count, of, 0.95)
-    return f"{low:.1%} to {high:.1%}"
-
-
-def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines) + "\n"
 
 
 if __name__ == "__main__":

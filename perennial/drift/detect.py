@@ -8,6 +8,7 @@ from scipy.special import ndtri
 
 from perennial.config import DriftPolicy
 from perennial.contracts import DriftKind
+from perennial.drift.correlation import structure
 from perennial.drift.drawing import bars
 from perennial.drift.evidence import ColumnEvidence, ColumnTest, TestName, compare_columns
 from perennial.drift.family import adjust
@@ -61,8 +62,9 @@ def detect_drift(  # noqa: PLR0913
     names = _names(before, now, schema, columns)
     evidence = compare_columns(before, now, names)
     weights = leanings([name for name in names if name != label], importances)
-    accumulated, recent, carried = accumulate(before, now, names, policy, state, weights)
-    tables, share = compare_tables(before, now, evidence, weights, multivariate, recent, policy)
+    pair = structure(before, now, names)
+    accumulated, recent, carried = accumulate(before, now, names, policy, state, weights, pair)
+    tables, share = compare_tables(pair, evidence, weights, multivariate, recent, policy)
     family = [evidence[name].p_value for name in names if evidence[name].tests]
     harmless = _harmless(evidence, policy)
     adjusted = iter(holm([*family, *([performance.p_value] if performance else [])]))

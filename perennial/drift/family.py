@@ -8,10 +8,10 @@ A p-value divided by its share is compared with `alpha` itself.
 
 from typing import Final
 
-TOGETHER: Final = 0.12
+TOGETHER: Final = 0.16
 CORRELATIONS: Final = 0.04
 CLASSIFIER: Final = 0.1
-RECENT: Final = 0.3
+RECENT: Final = 0.34
 RESERVE: Final = 0.1
 
 

@@ -4,19 +4,22 @@ Batches are kept in buckets of 1, 1, 2, 2, 4, 4, 8, 8 ... of them, the latest fi
 exponential histogram of M. Datar et al., Maintaining stream statistics over sliding windows, SIAM J. Comput.
 31, 2002). Each window of the latest buckets is tested for a change that goes with the root of its age there:
 a = sqrt(age) correlates by 0.94 with a step at the window's start, by 0.98 with a change that grows steadily.
-How far things are today is read off the better of these two. With d_b the mean difference of a bucket of m_b
-rows from the n rows of the reference, M = sum m, A = sum m a, B = sum m a^2 as in `sequential`,
+The longest window is tested for a slope, a = age, besides: what drifts most likely drifts since the reference
+was taken. How far things are today is read off the better of step and slope. With d_b the mean difference
+of a bucket of m_b rows from the n rows of the reference, M = sum m, A = sum m a, B = sum m a^2 as in
+`sequential`,
 
     U = sum m a d - A / (n + M) sum m d,   I = B - A^2 / (n + M),   z = U / (s sqrt(I))
 
 z is standard normal without drift, the reference's own sampling error included, which all batches share.
-The windows' p-values are combined by Cauchy's method (they depend on each other strongly, which
+What moves in a few columns at once shows in the sum of squares of their z (`together`), window by window.
+All p-values are combined by Cauchy's method (they depend on each other strongly, which
 it stands). This holds for each check, as the tests of a single batch do; over a life see `sequential`.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from scipy.special import ndtr, ndtri
@@ -26,9 +29,15 @@ from perennial.config import DriftPolicy
 from perennial.drift.cauchy import cauchy_combination
 from perennial.drift.directions import Direction
 from perennial.drift.materiality import HARMLESS, without_noise
+from perennial.drift.together import sum_of_squares_p
+
+if TYPE_CHECKING:
+    from perennial.drift.correlation import Structure
 
 _MOST_BUCKETS = 10
 _SAME = 2  # buckets of one size
+_SLOPE = 0.5  # share of the longest window's slope among the tests
+SQUARES = 0.35  # and of all columns' locations together
 
 
 @dataclass(frozen=True)
@@ -54,13 +63,25 @@ class Bucket:
 
 
 class Today(NamedTuple):
-    """p-values of the windows (windows, directions); today's change by the one that shows most, as it was
-    seen and with its standard error, in standard deviations: (directions,) each.
+    """z of the tests, without sign (tests, directions), the longest window's slope last; today's change by
+    the window that shows most, as it was seen and with its standard error, in standard deviations:
+    (directions,) each.
     """
 
-    p_values: Floats
+    z: Floats
     sizes: Floats
     errors: Floats
+
+    @property
+    def p_values(self) -> Floats:
+        """Two-sided, of the tests: (tests, directions)."""
+        return np.asarray(2 * ndtr(-self.z))
+
+    @property
+    def weights(self) -> Floats:
+        """The tests' shares of the error rate, (tests,)."""
+        windows = max(len(self.z) - 1, 1)
+        return np.array([(1 - _SLOPE) / windows] * windows + [_SLOPE])[-len(self.z) :]
 
     @property
     def effects(self) -> Floats:
@@ -95,12 +116,13 @@ def push(buckets: Sequence[Bucket], latest: Bucket) -> tuple[Bucket, ...]:
 
 
 def look_back(buckets: Sequence[Bucket], watched: Sequence[Direction]) -> Today:
-    """Test every window of two buckets or more; p = 1 where there is only one."""
+    """Test every window of two buckets or more; z = 0 where there is only one."""
     n = np.array([direction.reference_rows for direction in watched], float)
     variance = np.array([direction.variance for direction in watched], float)
     noise = np.array([direction.noise for direction in watched], float)
     least = np.array([direction.least_rows for direction in watched], float)
-    found_p: list[Floats] = []
+    found: list[Floats] = []
+    slope = np.zeros(n.size)
     best = [np.zeros(n.size), np.zeros(n.size), np.ones(n.size)]
     m, sums, effects = (np.array([getattr(b, what) for b in buckets]) for what in ("rows", "sums", "effects"))
     ends = np.cumsum([bucket.batches for bucket in buckets])
@@ -123,19 +145,31 @@ def look_back(buckets: Sequence[Bucket], watched: Sequence[Direction]) -> Today:
             )
             z = np.where(rows >= least, np.abs(u) / np.sqrt(variance * information), 0.0)
             if form == "test":
-                found_p.append(2 * ndtr(-z))
+                found.append(z)
                 continue
+            slope = z if form == "slope" and not first else slope
             better = z > best[0]
             today, error = np.abs(e) / information * now, noise * now / np.sqrt(information)
             best = [np.where(better, new, old) for new, old in zip((z, today, error), best, strict=True)]
-    return Today(np.stack(found_p) if found_p else np.ones((1, n.size)), best[1], best[2])
+    return Today(np.stack([*found, slope]), best[1], best[2])
 
 
-def combined_p(today: Today, watched: Sequence[Direction]) -> float:
-    """One p-value of all windows and directions."""
-    p = today.p_values
-    shares = np.array([direction.share for direction in watched])
-    return cauchy_combination(p.ravel(), np.broadcast_to(shares / len(p), p.shape).ravel())
+def combined_p(today: Today, watched: Sequence[Direction], pair: "Structure | None") -> float:
+    """One p-value of all tests and directions, and of the locations of columns together whose correlations
+    `pair` knows.
+    """
+    p, shares = today.p_values, np.array([direction.share for direction in watched])
+    weights = today.weights[:, None] * shares / shares.sum()
+    means = {direction.column: place for place, direction in enumerate(watched) if direction.name == "mean"}
+    names = [name for name in (pair.names if pair else ()) if name in means]
+    if pair is None or len(names) < 2:
+        return cauchy_combination(p.ravel(), weights.ravel())
+    z, kept = today.z[:, [means[name] for name in names]], [pair.names.index(name) for name in names]
+    correlations = pair.pooled[np.ix_(kept, kept)]
+    squares = [sum_of_squares_p(one, correlations, pair.rows) for one in z]
+    return cauchy_combination(
+        [*p.ravel(), *squares], [*(weights.ravel() * (1 - SQUARES)), *(today.weights * SQUARES)]
+    )
 
 
 def matters_today(

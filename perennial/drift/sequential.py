@@ -39,6 +39,7 @@ import numpy as np
 
 from perennial.columns import Floats
 from perennial.config import DriftPolicy
+from perennial.drift.correlation import Structure
 from perennial.drift.directions import Direction, directions
 from perennial.drift.family import RECENT, adjust
 from perennial.drift.recent import Bucket, Today, add_batch, combined_p, look_back, matters_today
@@ -122,9 +123,10 @@ def accumulate(
     policy: DriftPolicy,
     stored: Mapping[str, Any] | None,
     weights: Mapping[str, float],
+    pair: Structure | None = None,
 ) -> tuple[Accumulated | None, TableTest | None, dict[str, Any] | None]:
     """Take in one batch: the verdict on all batches so far, the test of the last ones together (None at the
-    first) and the state to carry on; all None without a state.
+    first; `pair`: the columns' correlations) and the state to carry on; all None without a state.
     """
     if stored is None:
         return None, None, None
@@ -135,7 +137,7 @@ def accumulate(
         today, watched, policy, [weights.get(direction.column, 1.0) for direction in watched]
     )
     told = _verdict(state, watched, policy, today, matters)
-    return told, _recent(state, watched, policy, today, matters), state.dump()
+    return told, _recent(state, watched, policy, today, matters, pair), state.dump()
 
 
 def advance(state: SequentialState, watched: list[Direction]) -> SequentialState:
@@ -226,15 +228,22 @@ def _verdict(
 
 
 def _recent(
-    state: SequentialState, watched: list[Direction], policy: DriftPolicy, today: Today, matters: Any
+    state: SequentialState,
+    watched: list[Direction],
+    policy: DriftPolicy,
+    today: Today,
+    matters: Any,
+    pair: Structure | None,
 ) -> TableTest | None:
     if len(state.recent) < 2 or not watched:
         return None
-    p = combined_p(today, watched)
+    p = combined_p(today, watched, pair)
     adjusted = adjust(p, RECENT)
     significant = adjusted < policy.alpha
     alone = today.p_values.min(axis=0) / np.array([direction.share for direction in watched])
-    named = (alone < policy.alpha * RECENT) | (alone == alone.min())
+    named = alone < policy.alpha * RECENT
+    if not named.any():  # it is together that they show
+        named = matters if matters.any() else alone == alone.min()
     found = _ranked(np.flatnonzero(named), today, matters)
     columns = tuple(dict.fromkeys(watched[place].column for place in found))
     effect = float(today.effects[found[0]])

@@ -7,26 +7,23 @@ from scipy.special import ndtri
 
 from perennial.config import DriftPolicy
 from perennial.drift.cauchy import cauchy_combination
-from perennial.drift.correlation import Structure, change_of_structure, structure
+from perennial.drift.correlation import Structure, change_of_structure
 from perennial.drift.evidence import ColumnEvidence
 from perennial.drift.family import CLASSIFIER, CORRELATIONS, RECENT, RESERVE, TOGETHER, adjust
 from perennial.drift.multivariate import MultivariateChange
 from perennial.drift.table_test import TableTest
 from perennial.drift.together import sum_of_squares_p, typical_shift
-from perennial.profile import Profile
 
 
 def compare_tables(
-    reference: Profile,
-    current: Profile,
+    pair: Structure | None,
     evidence: Mapping[str, ColumnEvidence],
     weights: Mapping[str, float],
     multivariate: MultivariateChange | None,
     recent: TableTest | None,
     policy: DriftPolicy,
 ) -> tuple[tuple[TableTest, ...], float]:
-    """The table's tests, and the columns' share of the error rate."""
-    pair = structure(reference, current, list(evidence))
+    """The table's tests, and the columns' share of the error rate. `pair`: the correlations of both sides."""
     tests = [_together(evidence, weights, pair, policy), _correlations(pair, policy)]
     tests += [_classifier(multivariate, policy), recent]
     shares = (TOGETHER, CORRELATIONS, CLASSIFIER, RECENT)
