@@ -16,7 +16,7 @@ from perennial.estimator_config import Estimator, Search
 from perennial.evaluation_config import EvaluationPolicy
 from perennial.metric_names import HIGHER_IS_BETTER
 from perennial.policy_config import COUNTED, RetrainPolicy
-from perennial.promotion_config import ApprovalPolicy, BakePolicy
+from perennial.promotion_config import ApprovalPolicy, BakePolicy, RetentionPolicy
 from perennial.training_config import StrategyPolicy, Training
 
 
@@ -91,6 +91,7 @@ class ModelConfig(Block):
     bake: BakePolicy = BakePolicy()
     training: Training = Training()
     approval: ApprovalPolicy = ApprovalPolicy()
+    retention: RetentionPolicy | None = None
     card: CardWords = CardWords()
 
     @model_validator(mode="after")

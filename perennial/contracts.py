@@ -487,3 +487,15 @@ class LossReport(Contract):
     instance_id: str
     run: str | None
     told: bool
+
+
+class ExpireVersionsInput(Contract):
+    """`model`: one, or `*` for all that the stack serves."""
+
+    model: str = "*"
+
+
+class ExpiredVersions(Contract):
+    """By model, the versions whose files went."""
+
+    versions: dict[str, tuple[int, ...]]

@@ -5,7 +5,8 @@ PerennialError
 │   ├── UnknownModel
 │   ├── InvalidModelFile
 │   ├── UnreadableTrigger
-│   └── VersionNotFound
+│   ├── VersionNotFound
+│   └── VersionExpired
 ├── InvalidData               the data cannot be used; it goes to quarantine, or stays where it is
 │   ├── EmptyObject
 │   ├── UnreadableFile
@@ -53,6 +54,10 @@ class UnreadableTrigger(InvalidRequest):
 
 class VersionNotFound(InvalidRequest):
     """The registry holds no such version. The champion is unchanged."""
+
+
+class VersionExpired(InvalidRequest):
+    """The version is on record, its files are gone by the model's retention. The champion is unchanged."""
 
 
 class InvalidData(PerennialError):

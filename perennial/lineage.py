@@ -19,15 +19,24 @@ class Chosen(Contract):
     declared: str
 
 
+class Expiry(Contract):
+    """When and why it was decided that a version's files go; `done`: they are all deleted."""
+
+    since: datetime
+    reason: str
+    done: bool = False
+
+
 class VersionRecord(Contract):
-    """One immutable version in the registry; only `status` and who decided it ever change.
+    """One immutable version in the registry; only `status`, who decided it and `expired` ever change.
 
     `data` are the data objects it was trained on, `metrics` those of its own holdout at training time,
     `predictions` its answers to these rows and `importances` of its features on them (None where none were),
     `strategy` how its rows were chosen and weighed,
     `manifest` what it can be trained again from. `params` of the estimator, as the model file or a search
     gave them; `chosen` where a search did, its table being `search`. `notes`: what the fit did otherwise.
-    `card`: all of it for people, with the digests of the other files.
+    `card`: all of it for people, with the digests of the other files. `expired`: its files are gone or going,
+    but for card, lineage and manifest.
     """
 
     model: str
@@ -57,6 +66,7 @@ class VersionRecord(Contract):
     search: Artifact | None = None
     notes: tuple[str, ...] = ()
     card: Artifact | None = None
+    expired: Expiry | None = None
 
 
 class Canary(Contract):
@@ -152,3 +162,36 @@ def ancestors(records: Sequence[VersionRecord], version: int) -> list[int]:
 def children(records: Sequence[VersionRecord], version: int) -> list[int]:
     """The versions that have a version as their parent, oldest first."""
     return [record.version for record in records if record.parent == version]
+
+
+def archived(records: Sequence[VersionRecord]) -> list[VersionRecord]:
+    """Those that served once, gave their place to a better one, and still have their files."""
+    return [record for record in records if record.status == "archived" and record.expired is None]
+
+
+def to_try(
+    archived: Sequence[VersionRecord], champion: VersionRecord, most: int
+) -> tuple[list[VersionRecord], list[str]]:
+    """At most `most` archived versions that may fit again, and in words why others cannot be asked.
+
+    Of every stretch of time with one concept the newest comes first, the latest stretches first.
+    """
+    usable, refused = [], []
+    for record in sorted(archived, key=lambda record: -record.version):
+        if record.libraries == champion.libraries:
+            usable.append(record)
+        else:
+            refused.append(f"version {record.version} was made with other versions of the libraries")
+    newest: dict[Any, int] = {}
+    for record in usable:
+        newest.setdefault(record.strategy.since if record.strategy else None, record.version)
+    usable.sort(key=lambda record: (record.version not in newest.values(), -record.version))
+    return usable[:most], refused
+
+
+def gone(record: VersionRecord) -> str:
+    """What to tell whoever asks for the files of an expired version."""
+    if record.expired is None:
+        return ""
+    which, expired = f"version {record.version} of {record.model}", record.expired
+    return f"the files of {which} are gone since {expired.since:%Y-%m-%d}: {expired.reason}"

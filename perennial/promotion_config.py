@@ -63,3 +63,14 @@ class BakePolicy(Block):
     def steps(self) -> tuple[int, ...]:
         """The shares in per cent at which challenger and champion serve side by side."""
         return tuple(share for share in self.canary if share < 100)
+
+
+class RetentionPolicy(Block):
+    """When the files of old versions go; without this block they stay.
+
+    `keep`: the newest so many that served keep their files. `min_age`: so long nobody had a use for a
+    version: it was neither trained nor served nor tried since.
+    """
+
+    keep: Annotated[int, Field(ge=1)] = 10
+    min_age: Duration = timedelta(days=30)

@@ -41,23 +41,6 @@ class Trial:
         return self.record.version
 
 
-def to_try(
-    archived: Sequence[VersionRecord], champion: VersionRecord, most: int
-) -> tuple[list[VersionRecord], list[str]]:
-    """At most `most` archived versions, and in words why others cannot be asked."""
-    usable, refused = [], []
-    for record in sorted(archived, key=lambda record: -record.version):
-        if record.libraries == champion.libraries:
-            usable.append(record)
-        else:
-            refused.append(f"version {record.version} was made with other versions of the libraries")
-    newest: dict[Any, int] = {}
-    for record in usable:
-        newest.setdefault(record.strategy.since if record.strategy else None, record.version)
-    usable.sort(key=lambda record: (record.version not in newest.values(), -record.version))
-    return usable[:most], refused
-
-
 def honest(rows: pd.DataFrame, config: ModelConfig, *, learnt: bool) -> pd.DataFrame:
     """The labelled rows of a batch on which versions may be judged: all, or where one has `learnt` from
     objects of the batch, those that no version ever learns from."""

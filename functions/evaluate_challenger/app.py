@@ -16,7 +16,7 @@ from perennial.contracts import Artifact, EvaluateChallengerInput, Evaluation, G
 from perennial.evaluation import evaluate, gates
 from perennial.evaluation.clean import CleanLoad
 from perennial.holdout import read_holdout
-from perennial.lineage import VersionRecord
+from perennial.lineage import VersionRecord, archived
 
 
 @task(EvaluateChallengerInput)
@@ -63,10 +63,8 @@ def _archived(
         return {}
     others = [
         record
-        for record in services.registry.versions(config.name)
-        if record.status == "archived"
-        and record.version not in {champion, challenger.version}
-        and record.libraries == challenger.libraries
+        for record in archived(services.registry.versions(config.name))
+        if record.version not in {champion, challenger.version} and record.libraries == challenger.libraries
     ]
     newest = sorted(others, key=lambda record: -record.version)[: config.evaluation.archived]
     return {record.version: partial(_model, record.artifact, services) for record in newest}

@@ -5,7 +5,7 @@ from typing import Any
 
 from perennial import layout
 from perennial.artifacts import load, verified
-from perennial.aws.ancestry import archived, learnt_keys
+from perennial.aws.ancestry import learnt_keys
 from perennial.aws.handler import task
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model
@@ -13,8 +13,8 @@ from perennial.contracts import Artifact, Evaluation, Manifest, Recalled, Recall
 from perennial.dataset import read_sample
 from perennial.errors import ArtifactCorrupted
 from perennial.holdout import read_holdout
-from perennial.lineage import VersionRecord
-from perennial.recall import Trial, attempt, best, compare, honest, to_try
+from perennial.lineage import VersionRecord, archived, to_try
+from perennial.recall import Trial, attempt, best, compare, honest
 
 type HonestRows = Callable[..., Any]
 

@@ -1,13 +1,12 @@
 """What the champion's own past says: for how to train its successor."""
 
-from collections.abc import Sequence
 from datetime import datetime
 
 from perennial import layout
 from perennial.aws.ledger import Ledger
 from perennial.aws.objects import Bucket
 from perennial.aws.registry import Registry
-from perennial.lineage import VersionRecord
+from perennial.lineage import VersionRecord, archived
 from perennial.strategy import Known
 
 
@@ -26,11 +25,6 @@ def known(registry: Registry, ledger: Ledger, model: str, champion: int | None) 
         since=_since(registry, ledger, record),
         archived=len(archived(versions)),
     )
-
-
-def archived(versions: Sequence[VersionRecord]) -> list[VersionRecord]:
-    """Those that served once and gave their place to a better one."""
-    return [record for record in versions if record.status == "archived"]
 
 
 def learnt_keys(artifacts: Bucket, model: str, version: int) -> set[str]:

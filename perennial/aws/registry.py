@@ -7,10 +7,11 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from perennial.aws.table import model_key, refused, run_key, version_key
-from perennial.errors import AliasMoved, Conflict, VersionNotFound
-from perennial.lineage import Canary, ChampionAlias, Status, VersionRecord
+from perennial.errors import AliasMoved, Conflict, InvalidRequest, VersionExpired, VersionNotFound
+from perennial.lineage import Canary, ChampionAlias, Expiry, Status, VersionRecord, gone
 
-_ALIAS = "alias#champion"
+ALIAS = "alias#champion"
+_CAN_SERVE = "attribute_exists(pk) AND attribute_not_exists(expired)"
 
 
 class Registry:
@@ -42,7 +43,7 @@ class Registry:
             "Item": {
                 **version_key(record.model, record.version),
                 "status": record.status,
-                "record": record.model_copy(update={"data": ()}).model_dump_json(),
+                "record": record.model_copy(update={"data": ()}).model_dump_json(exclude={"expired"}),
             },
             "ConditionExpression": "attribute_not_exists(pk) OR #status = :candidate",
             "ExpressionAttributeNames": {"#status": "status"},
@@ -95,7 +96,7 @@ class Registry:
 
     def champion(self, model: str) -> ChampionAlias | None:
         """Who serves now; None before the first promotion."""
-        item = self._table.get_item(Key=model_key(model, _ALIAS), ConsistentRead=True).get("Item")
+        item = self._table.get_item(Key=model_key(model, ALIAS), ConsistentRead=True).get("Item")
         if item is None:
             return None
         return ChampionAlias(
@@ -108,22 +109,35 @@ class Registry:
         )
 
     def set_canary(self, model: str, *, expected: int | None, canary: Canary) -> None:
-        """Let a version be tried beside the champion. Raises AliasMoved where that is another by now."""
+        """Let a version be tried beside the champion.
+
+        Raises AliasMoved where that is another by now, VersionNotFound and VersionExpired where the version
+        cannot serve.
+        """
+        update = {
+            "TableName": self._table.name,
+            "Key": model_key(model, ALIAS),
+            "UpdateExpression": "SET canary = :canary",
+            "ConditionExpression": "#version = :expected",
+            "ExpressionAttributeNames": {"#version": "version"},
+            "ExpressionAttributeValues": {
+                ":canary": canary.model_dump(mode="json"),
+                ":expected": expected,
+            },
+        }
+        check = {
+            "TableName": self._table.name,
+            "Key": version_key(model, canary.version),
+            "ConditionExpression": _CAN_SERVE,
+        }
         try:
-            self._table.update_item(
-                Key=model_key(model, _ALIAS),
-                UpdateExpression="SET canary = :canary",
-                ConditionExpression="#version = :expected",
-                ExpressionAttributeNames={"#version": "version"},
-                ExpressionAttributeValues={
-                    ":canary": canary.model_dump(mode="json"),
-                    ":expected": expected,
-                },
+            self._table.meta.client.transact_write_items(
+                TransactItems=[{"Update": update}, {"ConditionCheck": check}]
             )
         except ClientError as error:
             if not refused(error):
                 raise
-            raise self._moved(model, expected) from error
+            raise self._refusal(model, expected, canary.version) from error
 
     def end_canary(
         self,
@@ -156,7 +170,7 @@ class Registry:
         }
         update = {
             "TableName": table,
-            "Key": model_key(model, _ALIAS),
+            "Key": model_key(model, ALIAS),
             "UpdateExpression": "REMOVE canary",
             "ConditionExpression": "#version = :expected",
             "ExpressionAttributeNames": {"#version": "version"},
@@ -188,8 +202,8 @@ class Registry:
 
         One transaction with the audit record: either all of it is written or nothing.
         Doing again what this very run has done already changes nothing.
-        Raises AliasMoved where the champion is no longer the expected one, VersionNotFound where `to` or
-        `expected` was never registered.
+        Raises AliasMoved where the champion is no longer the expected one, VersionExpired where the files of
+        `to` are gone, VersionNotFound where `to` or `expected` was never registered.
         """
         if self._is_moved(model, to, run):
             return
@@ -202,12 +216,23 @@ class Registry:
                 raise
             if self._is_moved(model, to, run):  # by the same call, made twice at once
                 return
-            alias = self.champion(model)
-            if (alias.version if alias else None) == expected:
-                raise VersionNotFound(
-                    f"model {model} has no version {to}, or none {expected}: the champion is unchanged"
-                ) from error
-            raise self._moved(model, expected) from error
+            raise self._refusal(model, expected, to) from error
+
+    def _refusal(self, model: str, expected: int | None, to: int | None) -> Conflict | InvalidRequest:
+        """Why `to` was not let in beside or in place of the expected champion."""
+        alias = self.champion(model)
+        if (alias.version if alias else None) != expected:
+            return self._moved(model, expected)
+        unknown = VersionNotFound(
+            f"model {model} has no version {to}, or none {expected}: the champion is unchanged"
+        )
+        try:
+            record = self.version(model, to) if to is not None else None
+        except VersionNotFound:
+            return unknown
+        if record is None or record.expired is None:
+            return unknown
+        return VersionExpired(f"{gone(record)}; it cannot serve, the champion is unchanged")
 
     def _moved(self, model: str, expected: int | None) -> AliasMoved:
         alias = self.champion(model)
@@ -248,7 +273,7 @@ class Registry:
         )
         table = self._table.name
         items: list[dict[str, Any]] = [
-            {"Put": {"TableName": table, "Item": {**model_key(model, _ALIAS), **moved}, **unless_moved}},
+            {"Put": {"TableName": table, "Item": {**model_key(model, ALIAS), **moved}, **unless_moved}},
             {
                 "Put": {
                     "TableName": table,
@@ -268,7 +293,7 @@ class Registry:
                 "TableName": self._table.name,
                 "Key": version_key(model, version),
                 "UpdateExpression": "SET #status = :status",
-                "ConditionExpression": "attribute_exists(pk)",
+                "ConditionExpression": _CAN_SERVE if status == "champion" else "attribute_exists(pk)",
                 "ExpressionAttributeNames": {"#status": "status"},
                 "ExpressionAttributeValues": {":status": status},
             }
@@ -276,7 +301,9 @@ class Registry:
 
 
 def _record(item: dict[str, Any]) -> VersionRecord:
-    return VersionRecord.model_validate_json(item["record"]).model_copy(update={"status": item["status"]})
+    record = VersionRecord.model_validate_json(item["record"])
+    expired = Expiry.model_validate(item["expired"]) if "expired" in item else None
+    return record.model_copy(update={"status": item["status"], "expired": expired})
 
 
 def _integer(value: Any) -> int | None:

@@ -11,7 +11,7 @@ from perennial.aws.wiring import Services
 from perennial.config import parse_model
 from perennial.contracts import Artifact, PinnedObject, TrainingManifest
 from perennial.errors import InvalidRequest
-from perennial.lineage import VersionRecord
+from perennial.lineage import VersionRecord, gone
 from perennial.reproduction import differences, libraries, surroundings
 from perennial.selection import select
 from perennial.training import fit
@@ -40,8 +40,9 @@ class Reproduction:
 def reproduce(services: Services, model: str, version: int) -> Reproduction:
     """Train a version again and compare; nothing is written.
 
-    Raises VersionNotFound, InvalidRequest where the version was stored without a manifest, ArtifactCorrupted,
-    and what training raises.
+    A version whose files are gone is compared by the digest of its model.
+    Raises VersionNotFound, InvalidRequest where the version was stored without a manifest, VersionExpired
+    where the version that it went on from has no files any more, ArtifactCorrupted, and what training raises.
     """
     record = services.registry.version(model, version)
     manifest = read_manifest(services.artifacts, record)
@@ -50,8 +51,8 @@ def reproduce(services: Services, model: str, version: int) -> Reproduction:
     if services.settings.code_version == "unknown":
         del then["code"], now["code"]
     around = tuple(surroundings(then, now))
-    if gone := _gone(services.data, manifest):
-        return Reproduction(version, 0, False, gone, around)
+    if missing := _gone(services.data, manifest):
+        return Reproduction(version, 0, False, missing, around)
 
     text = _stored(services.artifacts, manifest.model_file).decode()
     config = parse_model(text, model).model_copy(update={"seed": manifest.seed})
@@ -69,6 +70,9 @@ def reproduce(services: Services, model: str, version: int) -> Reproduction:
     body = dump(fitted.pipeline)
     if digest(body) == record.artifact.sha256:
         return Reproduction(version, len(selected.frame), True, (), around)
+    if record.expired:
+        unlike = "another file came out than the registered one, and in what they differ cannot be said"
+        return Reproduction(version, len(selected.frame), False, (f"{unlike}: {gone(record)}",), around)
     first = load(_stored(services.artifacts, record.artifact), record.artifact.sha256)
     differing = differences(first, load(body, digest(body)), selected.holdout, config)
     return Reproduction(version, len(selected.frame), False, tuple(differing), around)

@@ -7,8 +7,8 @@ from perennial.artifacts import load
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig
 from perennial.contracts import Strategy
-from perennial.errors import VersionNotFound
-from perennial.lineage import Chosen, VersionRecord
+from perennial.errors import VersionExpired, VersionNotFound
+from perennial.lineage import Chosen, VersionRecord, gone
 from perennial.training.chosen import in_force
 from perennial.training.incremental import can_go_on
 
@@ -36,7 +36,7 @@ class Way:
 
 
 def find_way(services: Services, config: ModelConfig, ordered: Strategy, champion: int | None) -> Way:
-    """Look at the champion. Raises ArtifactCorrupted."""
+    """Look at the champion. Raises ArtifactCorrupted, and VersionExpired where its files are gone."""
     before = _record(services, config.name, champion)
     earlier = in_force(config, before)
     if earlier and ordered.name != "search":
@@ -44,6 +44,8 @@ def find_way(services: Services, config: ModelConfig, ordered: Strategy, champio
     if ordered.name != "incremental" or champion is None:
         return Way(config, ordered, ordered, chosen=earlier)
     if before is not None:
+        if before.expired:
+            raise VersionExpired(f"{gone(before)}; nothing can go on from it")
         body = services.artifacts.get(before.artifact.key, before.artifact.version_id)
         parent = load(body, before.artifact.sha256)
         if can_go_on(parent, config):

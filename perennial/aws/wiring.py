@@ -19,6 +19,7 @@ from perennial.aws.ledger import Claims, Ledger, Lock
 from perennial.aws.objects import Bucket
 from perennial.aws.progress import ProgressBoard
 from perennial.aws.registry import Registry
+from perennial.aws.retention import Retention
 from perennial.aws.serving import Serving
 from perennial.aws.succession import Succession
 from perennial.aws.workflow import Callback, Workflow
@@ -171,6 +172,11 @@ class Services:
     def succession(self) -> Succession:
         """Changes of the champion."""
         return Succession(self.registry, self.announcer)
+
+    @cached_property
+    def retention(self) -> Retention:
+        """The files of old versions."""
+        return Retention(self.table, self.registry, self.ledger, self.lock, self.artifacts)
 
     @cached_property
     def approvals(self) -> Approvals:

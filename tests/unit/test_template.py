@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from perennial import layout
 from tests.unit.template_file import (
     DEFINITION_TEXT,
     RESOURCES,
@@ -93,7 +94,7 @@ def test_the_data_bucket_tells_eventbridge() -> None:
 def test_only_the_trainer_writes_models() -> None:
     (deny,) = (s for s in statements("ArtifactBucketPolicy") if s["Sid"] == "OnlyTheTrainerWritesModels")
     assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
-    assert {"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"} <= set(deny["Action"])
+    assert {"s3:PutObject", "s3:DeleteObjectVersion"} <= set(deny["Action"])
     assert deny["Resource"] == [
         {"Fn::Sub": f"${{ArtifactBucket.Arn}}/{folder}/*"} for folder in ("models", "checkpoints")
     ]
@@ -106,6 +107,55 @@ def test_only_the_trainer_writes_models() -> None:
         and any(resource in deny["Resource"] for resource in as_list(statement["Resource"]))
     }
     assert writers == {"TrainerRole"}
+
+
+def test_retention_deletes_files_of_versions_and_nothing_else() -> None:
+    """Not for good, and neither card, lineage and manifest nor the model file as it was."""
+    sid = "OnlyTheTrainerAndRetentionDelete"
+    (deny,) = (s for s in statements("ArtifactBucketPolicy") if s["Sid"] == sid)
+    assert (deny["Effect"], deny["Principal"], deny["Action"]) == ("Deny", "*", "s3:DeleteObject")
+    assert deny["Resource"] == [
+        {"Fn::Sub": f"${{ArtifactBucket.Arn}}/{folder}/*"} for folder in ("models", "checkpoints")
+    ]
+    assert deny["Condition"] == {
+        "ArnNotEquals": {
+            "aws:PrincipalArn": [
+                {"Fn::GetAtt": [role, "Arn"]} for role in ("TrainerRole", "ExpireVersionsRole")
+            ]
+        }
+    }
+    on_s3 = [s for s in statements("ExpireVersionsRole") if "s3:" in str(s["Action"])]
+    (delete,) = on_s3
+    assert delete["Action"] == "s3:DeleteObject"
+    named = {
+        resource["Fn::Sub"].removeprefix("${ArtifactBucket.Arn}/models/*/") for resource in delete["Resource"]
+    }
+    assert named == {
+        layout.MODEL,
+        layout.BASELINE,
+        layout.HOLDOUT,
+        layout.REFERENCE,
+        layout.PREDICTIONS,
+        layout.IMPORTANCES,
+        layout.SEARCH,
+    }
+    deleters = {
+        role
+        for role in ROLES
+        for statement in statements(role)
+        if any("s3:Delete" in action for action in as_list(statement["Action"]))
+        and "/models/" in str(statement["Resource"])
+    }
+    assert deleters == {"ExpireVersionsRole"}
+
+
+def test_retention_runs_once_a_day_on_its_own() -> None:
+    schedule = properties("RetentionSchedule")
+    assert schedule["ScheduleExpression"] == "rate(1 day)"
+    assert schedule["Target"]["Arn"] == {"Fn::GetAtt": ["ExpireVersionsFunction", "Arn"]}
+    assert json.loads(schedule["Target"]["Input"]) == {"model": "*"}
+    (allow,) = (s for s in statements("TriggerRole") if s["Action"] == "lambda:InvokeFunction")
+    assert allow["Resource"] == {"Fn::GetAtt": ["ExpireVersionsFunction", "Arn"]}
 
 
 def test_the_table_is_recoverable_encrypted_protected_and_forgets() -> None:
