@@ -492,7 +492,7 @@ class LossReport(Contract):
 class ExpireVersionsInput(Contract):
     """`model`: one, or `*` for all that the stack serves."""
 
-    model: str = "*"
+    model: str
 
 
 class ExpiredVersions(Contract):

@@ -13,11 +13,13 @@ from ec2_trainer.job import work
 from perennial import layout, reproduction
 from perennial.artifacts import digest, verified
 from perennial.aws.reproduction import read_manifest, reproduce
+from perennial.aws.table import version_key
+from perennial.aws.way import find_way
 from perennial.aws.wiring import Services
 from perennial.config import load_model, models_dir
 from perennial.contracts import Artifact, Manifest, StoredObject, Strategy, TrainingJob
 from perennial.dataset import read_sample
-from perennial.errors import InvalidRequest, VersionNotFound
+from perennial.errors import InvalidRequest, VersionExpired, VersionNotFound
 from perennial.strategy import full
 from scenarios.iris import first_season, season
 from tests.integration import moto_support
@@ -181,3 +183,29 @@ def test_no_version_of_a_stack_saw_a_holdout_row(trained: Services) -> None:
     assert len(records) == 3
     assert len(judged) > 80
     assert not judged & learnt
+
+
+def expire(services: Services, version: int) -> None:
+    """Its files go, as retention lets them."""
+    record = services.registry.version("iris", version)
+    services.artifacts.delete(record.artifact.key)
+    services.table.update_item(
+        Key=version_key("iris", version),
+        UpdateExpression="SET expired = :expired",
+        ExpressionAttributeValues={
+            ":expired": {"since": "2026-11-21T06:00:00+00:00", "reason": "old", "done": True}
+        },
+    )
+
+
+def test_a_version_whose_files_are_gone_is_compared_by_its_digest(trained: Services) -> None:
+    expire(trained, 1)
+    assert reproduce(trained, "iris", 1).same_bytes
+
+
+def test_nothing_goes_on_from_a_version_without_files(trained: Services) -> None:
+    """Neither a training nor one that is done again."""
+    expire(trained, 1)
+    goes_on = Strategy(name="incremental", reason="goes on")
+    with pytest.raises(VersionExpired, match="version 1 of iris are gone since 2026-11-21: old; nothing can"):
+        find_way(trained, load_model("iris"), goes_on, 1)

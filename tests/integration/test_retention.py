@@ -42,7 +42,7 @@ def register(services: Services, version: int) -> None:
     def put(name: str) -> Artifact:
         return services.artifacts.put_artifact(layout.version_key("iris", version, name), b"x", "0" * 64)
 
-    files = {field: put(name) for field, name in (*FILES.items(), *STAY)}
+    files: dict[str, Any] = {field: put(name) for field, name in (*FILES.items(), *STAY)}
     put(layout.LINEAGE)
     services.registry.register(record(version, run=f"run-{version}", parent=None, **files))
 
