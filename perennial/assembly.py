@@ -25,7 +25,7 @@ from perennial.dataset.streams import Budget
 from perennial.encoding import encoder
 from perennial.errors import MissingColumn, NoTrainingData
 from perennial.growing import Mask
-from perennial.holdout import mask_of_codes
+from perennial.holdout import Hashes, held_out, key_hashes
 from perennial.row_store import RowStore, row_hashes
 from perennial.rules import Check
 from perennial.validation import one_ahead
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Times = npt.NDArray[np.datetime64]
+Cells = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,17 @@ def assemble(sources: Iterable[Source], config: ModelConfig) -> Assembled:
     return assembly.finished()
 
 
+@dataclass(frozen=True)
+class _Part:
+    """Cleaned, labelled rows (n): their cells by column, a hash of each whole row, and which are held out."""
+
+    cells: Cells
+    hashes: Hashes
+    held: Mask
+
+
 class _Assembly:
-    """Rows while objects are read."""
+    """Rows while objects are read: decoded and cleaned, hashed, and taken, each in a thread of its own."""
 
     def __init__(self, config: ModelConfig) -> None:
         self._config = config
@@ -101,12 +111,12 @@ class _Assembly:
         before = self._check.counts.rows
         parts = read_parts(source.path, key, self._config, Budget(self._config.validation.max_bytes))
         expected = False
-        for rows, cells in one_ahead(self._encoded(parts)):
+        for part in one_ahead(self._hashed(one_ahead(self._encoded(parts)))):
             if not expected and (coming := parts.rows) is not None:
                 self._training.expect(_about(coming, 1 - self._config.holdout))
                 self._holdout.expect(_about(coming, self._config.holdout))
             expected = True
-            self._add(rows, cells)
+            self._add(part)
         missing = [name for name in self._config.columns if name not in parts.names]
         if missing:
             raise MissingColumn(
@@ -140,7 +150,7 @@ class _Assembly:
             ),
         )
 
-    def _encoded(self, parts: Iterable[pa.Table]) -> Iterator[tuple[int, dict[str, Any]]]:
+    def _encoded(self, parts: Iterable[pa.Table]) -> Iterator[tuple[int, Cells]]:
         """Cleaned, labelled rows: how many, and their cells by column."""
         for part in parts:
             cleaned = self._check.add(part)
@@ -152,14 +162,18 @@ class _Assembly:
                 {name: codec.encode(cleaned.column(name)) for name, codec in self._encoders.items()},
             )
 
-    def _add(self, rows: int, cells: dict[str, Any]) -> None:
-        config, number = self._config, len(self._read)
-        hashes = row_hashes(self._encoders, cells, rows)
-        key = sorted(config.key or config.features)
-        codes = (self._encoders[name].codes(cells[name]) for name in key)
-        held = mask_of_codes(codes, rows, config.holdout)
-        self._training.append(cells, hashes, number, np.flatnonzero(~held))
-        self._holdout.append(cells, hashes, number, np.flatnonzero(held))
+    def _hashed(self, parts: Iterable[tuple[int, Cells]]) -> Iterator[_Part]:
+        key = sorted(self._config.key or self._config.features)
+        for rows, cells in parts:
+            codes = (self._encoders[name].spread_codes(cells[name]) for name in key)
+            keys = key_hashes(codes, rows)
+            held = held_out(keys, self._config.holdout)
+            yield _Part(cells, row_hashes(self._encoders, cells, keys, key), held)
+
+    def _add(self, part: _Part) -> None:
+        number = len(self._read)
+        self._training.append(part.cells, part.hashes, number, np.flatnonzero(~part.held))
+        self._holdout.append(part.cells, part.hashes, number, np.flatnonzero(part.held))
 
     def _times(self, frame: pd.DataFrame, arrivals: Times) -> Times:
         if self._config.time is None:

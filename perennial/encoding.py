@@ -19,7 +19,7 @@ import pandas as pd
 from perennial.columns import arrow_bytes
 from perennial.data_config import Column
 from perennial.growing import GrowingArray, GrowingText
-from perennial.holdout import MISSING, Hashes, code_floats, code_value
+from perennial.holdout import MISSING, Hashes, code_floats, code_value, spread
 from perennial.sketch import hash_strings
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class Encoder(Protocol):
     def words(self, cells: Any, out: Hashes) -> None:
         """Write 64 bits a cell into `out` (n,), equal where cells are."""
 
-    def codes(self, cells: Any) -> Hashes:
-        """64 bits a cell (n,), of its canonical form: see `perennial.holdout`."""
+    def spread_codes(self, cells: Any) -> Hashes:
+        """64 bits a cell (n,), of its canonical form, spread: see `perennial.holdout`."""
 
     def growing(self) -> Any:
         """An empty column of such cells."""
@@ -69,10 +69,10 @@ class Numbers:
     def words(self, cells: npt.NDArray[Any], out: Hashes) -> None:
         np.add(cells, 0.0, out=out.view(np.float64))  # one zero, not two
 
-    def codes(self, cells: npt.NDArray[Any]) -> Hashes:
+    def spread_codes(self, cells: npt.NDArray[Any]) -> Hashes:
         codes = code_floats(cells)
         codes[np.isnan(cells)] = MISSING
-        return codes
+        return spread(codes)
 
     def growing(self) -> GrowingArray:
         return GrowingArray(np.float64)
@@ -92,10 +92,10 @@ class DateTimes:
     def words(self, cells: npt.NDArray[Any], out: Hashes) -> None:
         out[:] = cells.view(np.uint64)
 
-    def codes(self, cells: npt.NDArray[Any]) -> Hashes:
+    def spread_codes(self, cells: npt.NDArray[Any]) -> Hashes:
         codes = code_floats(cells / 1e6)
         codes[cells == _NOT_A_TIME] = MISSING
-        return codes
+        return spread(codes)
 
     def growing(self) -> GrowingArray:
         return GrowingArray(np.int64)
@@ -108,7 +108,7 @@ class DateTimes:
 class Booleans:
     """See the module."""
 
-    _CODES = np.array([code_value(False), code_value(True), MISSING], np.uint64)
+    _SPREAD = spread(np.array([code_value(False), code_value(True), MISSING], np.uint64))
 
     def encode(self, values: pa.ChunkedArray) -> npt.NDArray[Any]:
         import pyarrow as pa
@@ -118,8 +118,8 @@ class Booleans:
     def words(self, cells: npt.NDArray[Any], out: Hashes) -> None:
         out[:] = cells
 
-    def codes(self, cells: npt.NDArray[Any]) -> Hashes:
-        return np.asarray(self._CODES[cells])
+    def spread_codes(self, cells: npt.NDArray[Any]) -> Hashes:
+        return np.asarray(self._SPREAD[cells])
 
     def growing(self) -> GrowingArray:
         return GrowingArray(np.int8)
@@ -133,35 +133,37 @@ class Levels:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._known = np.array([MISSING], np.uint64)  # canonical codes; the last is that of -1
+        self._spread = spread(np.array([MISSING], np.uint64))  # canonical codes; the last is that of -1
+        self._dictionary: pa.Array | None = None  # the last one that came, as most parts of a file have it
+        self._of_dictionary = np.empty(0, np.int8)  # its levels' numbers; the last is that of a missing one
 
     def encode(self, values: pa.ChunkedArray) -> npt.NDArray[Any]:
         import pyarrow as pa
 
         if not pa.types.is_dictionary(values.type):
             values = values.dictionary_encode()
-        for chunk in values.chunks:
-            for level in chunk.dictionary.to_pylist():
-                self._numbers.setdefault(level, len(self._numbers))
-        of = np.min_scalar_type(-max(1, len(self._numbers)))
-        return np.concatenate([self._numbered(chunk, of) for chunk in values.chunks] or [np.empty(0, of)])
+        numbered = [self._numbered(chunk) for chunk in values.chunks]
+        return numbered[0] if len(numbered) == 1 else np.concatenate(numbered or [np.empty(0, np.int8)])
 
-    def _numbered(self, chunk: pa.DictionaryArray, of: np.dtype[Any]) -> npt.NDArray[Any]:
-        numbers = np.array([*(self._numbers[level] for level in chunk.dictionary.to_pylist()), -1], of)
-        places = chunk.indices.fill_null(len(numbers) - 1) if chunk.null_count else chunk.indices
-        cells: npt.NDArray[Any] = numbers[places.to_numpy()]
-        return cells
+    def _numbered(self, chunk: pa.DictionaryArray) -> npt.NDArray[Any]:
+        if self._dictionary is None or not chunk.dictionary.equals(self._dictionary):
+            self._dictionary, levels = chunk.dictionary, chunk.dictionary.to_pylist()
+            numbers = [self._numbers.setdefault(level, len(self._numbers)) for level in levels]
+            of = np.min_scalar_type(-max(1, len(self._numbers)))
+            self._of_dictionary = np.array([*numbers, -1], of)
+        missing = len(self._of_dictionary) - 1
+        places = chunk.indices.fill_null(missing) if chunk.null_count else chunk.indices
+        return np.asarray(np.take(self._of_dictionary, places.to_numpy(), mode="clip"))
 
     def words(self, cells: npt.NDArray[Any], out: Hashes) -> None:
         out.view(np.int64)[:] = cells
 
-    def codes(self, cells: npt.NDArray[Any]) -> Hashes:
-        if len(self._known) <= len(self._numbers):
-            new = list(islice(self._numbers, len(self._known) - 1, None))
-            codes = [*map(code_value, new), MISSING]
-            self._known = np.concatenate([self._known[:-1], np.array(codes, np.uint64)])
-        known: Hashes = self._known[cells]
-        return known
+    def spread_codes(self, cells: npt.NDArray[Any]) -> Hashes:
+        if len(self._spread) <= len(self._numbers):
+            new = list(islice(self._numbers, len(self._spread) - 1, None))
+            codes = np.array([*map(code_value, new), MISSING], np.uint64)
+            self._spread = np.concatenate([self._spread[:-1], spread(codes)])
+        return np.asarray(self._spread[cells])
 
     def growing(self) -> GrowingArray:
         return GrowingArray(np.int8)
@@ -185,9 +187,9 @@ class Texts:
         if cells.null_count:
             out[cells.is_null().to_numpy(zero_copy_only=False)] = _NO_TEXT
 
-    def codes(self, cells: pa.Array) -> Hashes:
+    def spread_codes(self, cells: pa.Array) -> Hashes:
         coded = (MISSING if text is None else code_value(text) for text in cells.to_pylist())
-        return np.fromiter(coded, np.uint64, len(cells))
+        return spread(np.fromiter(coded, np.uint64, len(cells)))
 
     def growing(self) -> GrowingText:
         return GrowingText()

@@ -53,26 +53,30 @@ def holdout_mask(frame: pd.DataFrame, key: Sequence[str], share: float) -> Mask:
     True
     """
     names = sorted(key or frame.columns)
-    return mask_of_codes((_code_column(frame[name]) for name in names), len(frame), share)
+    return held_out(key_hashes((_spread_column(frame[name]) for name in names), len(frame)), share)
 
 
-def mask_of_codes(columns: Iterable[Hashes], rows: int, share: float) -> Mask:
-    """The same of the cells' codes (rows,), given for the columns of the key in order of their names; the
-    arrays are overwritten."""
+def key_hashes(columns: Iterable[Hashes], rows: int) -> Hashes:
+    """64 bits of each row's key (rows,), of the spread codes of its cells (rows,): one array for each column
+    of the key, in order of their names."""
     hashes = np.zeros(rows, dtype=np.uint64)
     scratch = np.empty_like(hashes)
-    for codes in columns:
-        _mix(codes, scratch)
-        hashes += codes
-        _mix(hashes, scratch)
+    for spread_codes in columns:
+        hashes += spread_codes
+        spread(hashes, scratch)
+    return hashes
+
+
+def held_out(hashes: Hashes, share: float) -> Mask:
+    """The rows (n,) whose key's hash is among the lowest of all that there can be."""
     return np.asarray(hashes < np.uint64(min(int(share * 2**64), _MASK)))
 
 
-def _code_column(column: "pd.Series[Any]") -> Hashes:
-    """Code of each cell; every distinct value is looked at once."""
+def _spread_column(column: "pd.Series[Any]") -> Hashes:
+    """Spread code of each cell; every distinct value is looked at once."""
     places, values = pd.factorize(column)
     distinct = np.append(_code_values(values), np.uint64(MISSING))  # place -1, missing, is the last
-    return np.asarray(distinct[places])
+    return np.asarray(spread(distinct)[places])
 
 
 def _code_values(values: Any) -> Hashes:
@@ -136,9 +140,10 @@ def _seconds(time: datetime) -> float:
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-def _mix(hashes: Hashes, scratch: Hashes) -> None:
+def spread(hashes: Hashes, scratch: Hashes | None = None) -> Hashes:
     """Spread every bit over all 64, in place: the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA
-    2014). `scratch` has the same shape."""
+    2014). `scratch` has the same shape and spares making it."""
+    scratch = np.empty_like(hashes) if scratch is None else scratch
     hashes += np.uint64(MISSING)
     for shift, factor in ((30, 0xBF58_476D_1CE4_E5B9), (27, 0x94D0_49BB_1331_11EB)):
         np.right_shift(hashes, np.uint64(shift), out=scratch)
@@ -146,6 +151,7 @@ def _mix(hashes: Hashes, scratch: Hashes) -> None:
         hashes *= np.uint64(factor)
     np.right_shift(hashes, np.uint64(31), out=scratch)
     hashes ^= scratch
+    return hashes
 
 
 def dump_holdout(frame: pd.DataFrame, recent: Mask) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -20,15 +20,19 @@ _FEW = 1 << 22  # rows that are never too many to wait for a look at what is rep
 Same = Callable[[Rows, Rows], Mask]
 
 
-def row_hashes(encoders: Mapping[str, Encoder], cells: Mapping[str, Any], rows: int) -> Hashes:
-    """64-bit hashes (rows,) of all cells of each row; equal rows have equal ones.
+def row_hashes(
+    encoders: Mapping[str, Encoder], cells: Mapping[str, Any], keys: Hashes, key: Collection[str]
+) -> Hashes:
+    """64-bit hashes (n,) of all cells of each row; equal rows have equal ones. `keys` (n,) are those of the
+    columns in `key`, and are overwritten.
 
     For a given rest of the row, every step is a bijection of the word: rows that differ in one cell of a
-    fixed width have different ones.
+    fixed width that is not of the key have different ones.
     """
-    hashes = np.zeros(rows, np.uint64)
-    words = np.empty_like(hashes)
+    hashes, words = keys, np.empty_like(keys)
     for name, encoder in encoders.items():
+        if name in key:
+            continue
         encoder.words(cells[name], words)
         hashes ^= words
         hashes *= _MULTIPLIER

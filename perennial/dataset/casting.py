@@ -89,7 +89,7 @@ def _plain_levels(values: pa.ChunkedArray) -> bool:
     return _is_text(values.type.value_type) and all(
         len(chunk.dictionary) <= _FEW_LEVELS
         and chunk.dictionary.null_count == 0
-        and "" not in chunk.dictionary.to_pylist()
+        and chunk.dictionary.index("").as_py() < 0
         for chunk in values.chunks
     )
 
