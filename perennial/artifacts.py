@@ -4,40 +4,19 @@ joblib runs code that a file names, so a file is loaded only if it is the regist
 https://joblib.readthedocs.io/en/stable/persistence.html
 """
 
-import copyreg
 import hashlib
 import io
-import sys
 from typing import Any
-
-import numpy as np
 
 from perennial.errors import ArtifactCorrupted
 
-_COMPRESSION = 3  # of 9: forests shrink to about a fifth; more costs seconds and wins little
-
 
 def dump(model: Any) -> bytes:
-    """A fitted model as bytes: the same for the same model, built in the same way."""
-    import joblib
+    """A fitted model as bytes: the same for the same model, in whichever process and over whichever
+    checkpoints it came to be."""
+    from perennial.pickling import pickled
 
-    trees = sys.modules.get("sklearn.tree._tree")
-    if trees:
-        copyreg.pickle(trees.Tree, _reduced_tree)
-    buffer = io.BytesIO()
-    joblib.dump(model, buffer, compress=_COMPRESSION)
-    return buffer.getvalue()
-
-
-def _reduced_tree(tree: Any) -> tuple[Any, ...]:
-    """How scikit-learn pickles a tree, with zeros where its nodes have padding: whatever the memory held
-    before would make equal models differ."""
-    kind, arguments, state = tree.__reduce__()
-    nodes = state["nodes"]
-    plain = np.zeros(nodes.shape, nodes.dtype)
-    for name in nodes.dtype.names:
-        plain[name] = nodes[name]
-    return kind, arguments, {**state, "nodes": plain}
+    return pickled(model)
 
 
 def digest(body: bytes) -> str:

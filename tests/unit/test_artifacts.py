@@ -28,6 +28,14 @@ def test_a_model_comes_back() -> None:
     assert load(body, digest(body)).predict([[7]]).tolist() == ["b"]
 
 
+def test_equal_models_have_equal_bytes_whichever_strings_they_share() -> None:
+    name = "".join(["tree", "_of_", "one"])  # equal to the constant, and another object
+    one, other = {"tree_of_one": "tree_of_one"}, {"tree_of_one": name}
+    assert pickle.dumps(one) != pickle.dumps(other)
+    assert dump(one) == dump(other)
+    assert load(dump(other), digest(dump(one))) == one
+
+
 def test_a_changed_artefact_is_refused_before_it_is_unpickled(tmp_path: Path) -> None:
     sprung = tmp_path / "sprung"
     body = pickle.dumps(Trap(sprung))
