@@ -10,6 +10,9 @@ that does not change is cut with probability at most `delta` per look, a change 
 O(ln(1/delta) / change²) values. The window is an exponential histogram: O(log n) memory however long the
 stream.
 
+Values that follow each other say less than independent ones: where `inflation` of them say as much as one
+(`dependence`), m counts that many fewer. With 1, as it is at first, this is the paper's detector.
+
 The paper drops the oldest bucket only, and so cuts again and again for one change while it lets the past go;
 here all is dropped that lies before the likeliest place of the change, so that one change is one cut.
 
@@ -55,6 +58,7 @@ class Adwin:
 
     def __init__(self, delta: float = 0.002, clock: int = 32) -> None:
         self.delta, self.clock = delta, clock
+        self.inflation = 1.0
         self.seen = 0
         self._window = ExponentialHistogram(_BUCKETS)
 
@@ -105,13 +109,14 @@ class Adwin:
         """The likeliest place of a change, if the parts of any split differ too much."""
         sizes, sums, squares = self._window.buckets()
         before, total, width = np.cumsum(sizes)[:-1], float(sums.sum()), float(sizes.sum())
-        usable = (before >= _SHORTEST) & (width - before >= _SHORTEST)
+        least = _SHORTEST * self.inflation
+        usable = (before >= least) & (width - before >= least)
         if width <= _WARM_UP or not usable.any():
             return None
         n0, u0 = before[usable], np.cumsum(sums)[:-1][usable]
         variance = float((squares + np.square(sums - sizes * (total / width)) / sizes).sum()) / width
         first, second = u0 / n0, (total - u0) / (width - n0)
-        share = 1 / n0 + 1 / (width - n0)
+        share = self.inflation * (1 / n0 + 1 / (width - n0))
         bound = log(2 * log(width) / self.delta)
         gap = np.abs(first - second)
         if not (gap > np.sqrt(2 * variance * bound * share) + 2 / 3 * bound * share).any():

@@ -1,6 +1,7 @@
 """Concept drift as it happens: a champion's errors, row by row, watched from one run to the next.
 
-ADWIN finds where their mean changed, Page-Hinkley seconds it or not, and each change is called by its name:
+ADWIN finds where their mean changed, Page-Hinkley seconds it or not; both know how much less the rows say
+than independent ones would (`dependence`). Each change is called by its name:
 
     sudden      the level went over in one step
     gradual     it rose or fell over a stretch of rows; cuts on one slope count as one change
@@ -22,6 +23,7 @@ import numpy as np
 from perennial.columns import Floats
 from perennial.contracts import ChangeKind
 from perennial.drift.adwin import Adwin, Cut
+from perennial.drift.dependence import Dependence
 from perennial.drift.exponential_histogram import ExponentialHistogram
 from perennial.drift.page_hinkley import PageHinkley
 from perennial.drift.transition import Transition, fit_transition
@@ -91,7 +93,7 @@ class ErrorStream:
     """
 
     def __init__(self) -> None:
-        self.adwin, self.page_hinkley = Adwin(), PageHinkley()
+        self.adwin, self.page_hinkley, self.dependence = Adwin(), PageHinkley(), Dependence()
         self.segments: list[Segment] = []
         self.changes: list[Change] = []
         self._history = ExponentialHistogram(_HISTORY_BUCKETS)
@@ -131,6 +133,7 @@ class ErrorStream:
         return {
             "adwin": self.adwin.dump(),
             "page_hinkley": self.page_hinkley.dump(),
+            "dependence": self.dependence.dump(),
             "history": self._history.dump(),
             "segments": [asdict(segment) for segment in self.segments],
             "changes": [asdict(change) for change in self.changes],
@@ -145,6 +148,7 @@ class ErrorStream:
         stream = cls()
         stream.adwin = Adwin.load(state["adwin"])
         stream.page_hinkley = PageHinkley.load(state["page_hinkley"])
+        stream.dependence = Dependence.load(state["dependence"]) if "dependence" in state else Dependence()
         stream._history = ExponentialHistogram.load(state["history"])
         stream.segments = [Segment(**segment) for segment in state["segments"]]
         stream.changes = [Change(**change) for change in state["changes"]]
@@ -154,6 +158,8 @@ class ErrorStream:
 
     def _advance(self, values: Floats, look: Look) -> list[Cut]:
         self._history.insert(values.tolist())
+        self.dependence.update(values)
+        self.adwin.inflation = self.page_hinkley.inflation = self.dependence.inflation
         cuts = self.adwin.update(values)
         self._alarms = [*self._alarms, *(alarm.at for alarm in self.page_hinkley.update(values))][-_MOST:]
         self._remember_look(look, values.size)
@@ -218,6 +224,7 @@ class ErrorStream:
         variance = float((squares + np.square(sums - sizes * level) / sizes).sum()) / rows if rows else 0.0
         for segment in sorted(self.segments[:-1], key=lambda known: abs(known.mean - level)):
             error = sqrt(variance / rows + segment.variance / max(1, segment.end - segment.start))
+            error *= sqrt(self.dependence.inflation)
             distance = abs(segment.mean - level)
             shared = segment.look.keys() & self._look.keys()
             apart = max((abs(segment.look[name] - self._look[name]) for name in shared), default=0.0)
@@ -229,7 +236,7 @@ class ErrorStream:
     def _fit(self, since: int) -> Transition | None:
         """The course of the stream since then; the places counted from the stream's beginning."""
         sizes, sums, squares = self._runs(since, self.seen)
-        fitted = fit_transition(sizes, sums, squares)
+        fitted = fit_transition(sizes, sums, squares, self.dependence.inflation)
         if fitted is None:
             return None
         origin = self.seen - int(sizes.sum())

@@ -4,8 +4,9 @@
     D_t = a D_{t-1} + (x_t - mean_t + delta),   alarm where max D - D_t > threshold      (the mean fell)
 
 `delta` is the change per value that is tolerated, `threshold` the sum of what goes beyond it: twice the
-threshold, half the false alarms, twice the delay. The forgetting factor a lets old deviations fade. After an
-alarm everything starts anew.
+threshold, half the false alarms, twice the delay. Sums of values that follow each other go as far as those of
+independent ones of `inflation` times the variance (`dependence`), and so far is the threshold taken up. The
+forgetting factor a lets old deviations fade. After an alarm everything starts anew.
 
 Source: E. S. Page, Continuous inspection schemes, Biometrika 41 (1954); in this form D. Hinkley, Inference
 about the change-point from cumulative sum tests, Biometrika 58 (1971). Defaults as in MOA and river.
@@ -70,6 +71,7 @@ class PageHinkley:
             raise ValueError(f"expected a forgetting factor in [0.9, 1], got {forget:g}")
         self.delta, self.threshold, self.forget = delta, threshold, forget
         self.mode, self.warm_up = mode, warm_up
+        self.inflation = 1.0
         self.seen = 0
         self._state = _State()
 
@@ -109,8 +111,9 @@ class PageHinkley:
         down = self._sums(old.down, block - means + self.delta)
         lowest = np.minimum.accumulate(np.concatenate(([old.lowest], up)))[1:]
         highest = np.maximum.accumulate(np.concatenate(([old.highest], down)))[1:]
-        rises = (up - lowest > self.threshold) & (self.mode != "down")
-        falls = (highest - down > self.threshold) & (self.mode != "up")
+        threshold = self.threshold * self.inflation
+        rises = (up - lowest > threshold) & (self.mode != "down")
+        falls = (highest - down > threshold) & (self.mode != "up")
         alarmed = np.flatnonzero((rises | falls) & (counts >= self.warm_up))
         last = int(alarmed[0]) if alarmed.size else block.size - 1
         lowest_at = self._place(up[: last + 1], old.lowest, old.lowest_at)

@@ -29,9 +29,10 @@ class Transition(NamedTuple):
     after: float
 
 
-def fit_transition(sizes: Floats, sums: Floats, squares: Floats) -> Transition | None:
+def fit_transition(sizes: Floats, sums: Floats, squares: Floats, inflation: float = 1.0) -> Transition | None:
     """Fit the runs of a stream, the oldest first, each of shape (runs,): how many values, their sum, and
-    their squared deviations from the run's mean. None where there are fewer than three runs.
+    their squared deviations from the run's mean. `inflation` of the values say as much as one independent one
+    (`dependence`). None where there are fewer than three runs.
 
     >>> levels = np.array([0.1] * 8 + [0.15, 0.25, 0.35, 0.45, 0.55] + [0.6] * 7)
     >>> size = np.full(20, 100.0)
@@ -55,7 +56,7 @@ def fit_transition(sizes: Floats, sums: Floats, squares: Floats) -> Transition |
     errors = errors + squares.sum()
     steps = np.flatnonzero(first == last)
     step, best = int(steps[errors[steps].argmin()]), int(errors.argmin())
-    noise = max(float(errors[best]) / float(ends[-1]), 1e-12)
+    noise = max(float(errors[best]) / float(ends[-1]), 1e-12) * inflation
     gain = (float(errors[step]) - float(errors[best])) / noise
     slope_seen = last[best] - first[best] > _SHARP
     chosen = best if slope_seen and gain > 2 * log(float(ends[-1])) else step

@@ -9,6 +9,7 @@ import pytest
 
 from perennial.columns import Floats
 from perennial.drift.adwin import Adwin, Cut
+from perennial.drift.dependence import Dependence
 from perennial.drift.error_stream import ErrorStream
 from perennial.drift.exponential_histogram import ExponentialHistogram
 from perennial.drift.page_hinkley import Alarm, PageHinkley
@@ -187,6 +188,88 @@ def test_one_block_is_named_as_many_are() -> None:
         many = ErrorStream.load(json.loads(json.dumps(many.dump())))
     assert one.changes == many.changes
     assert len(json.dumps(one.dump())) < 20_000
+
+
+def following(rates: list[tuple[int, float]], stays: float, seed: int) -> Floats:
+    """Errors at these rates, so many rows each, of which each is that of the row before with chance `stays`:
+    their correlation.
+    """
+    r = np.random.default_rng(seed)
+    fresh = np.concatenate([r.random(rows) < rate for rows, rate in rates])
+    drawn = np.maximum.accumulate(np.where(r.random(fresh.size) >= stays, np.arange(fresh.size), 0))
+    return np.asarray(fresh[drawn], float)
+
+
+def watched(values: Floats) -> ErrorStream:
+    """As a week of half-hours a batch."""
+    stream = ErrorStream()
+    for start in range(0, values.size, 336):
+        stream.update(values[start : start + 336])
+    return stream
+
+
+@pytest.mark.parametrize("stays", [0.3, 0.6, 0.8])
+def test_errors_that_follow_each_other_are_no_change(stays: float) -> None:
+    streams = [following([(10_000, 0.2)], stays, seed) for seed in range(10)]
+    assert sum(len(watched(values).changes) for values in streams) == 0
+    assert stays < 0.5 or sum(len(Adwin().update(values)) for values in streams) > 50
+
+
+def test_a_change_of_errors_that_follow_each_other_is_seen() -> None:
+    for seed in range(10):
+        (change,) = watched(following([(3_000, 0.2), (3_000, 0.6)], 0.6, seed)).changes
+        assert abs(change.began - 3_000) < 300
+        assert change.at < 4_000
+
+
+@pytest.mark.parametrize("stays", [0.0, 0.3, 0.6, 0.8])
+def test_the_inflation_is_that_of_the_variance_of_means(stays: float) -> None:
+    found = []
+    for seed in range(20):
+        dependence = Dependence()
+        dependence.update(following([(10_000, 0.2)], stays, seed))
+        found.append(dependence.inflation)
+    true = (1 + stays) / (1 - stays)
+    assert 0.7 * true < np.mean(found) < 1.3 * true
+
+
+def test_a_change_of_level_is_no_dependence() -> None:
+    for name in ("sudden", "recurring", "gradual", "down"):
+        dependence = Dependence()
+        dependence.update(STREAMS[name])
+        assert dependence.inflation < 2, name
+    flips = [(1_500, rate) for rate in (0.1, 0.35)] * 8
+    assert len(watched(following(flips, 0.0, 0)).changes) == 15
+
+
+def test_independent_errors_lose_nothing() -> None:
+    found, plain = [], []
+    for seed in range(20):
+        values = following([(2_000, 0.1), (2_000, 0.2)], 0.0, seed)
+        found.append(watched(values).changes[0].at)
+        plain.append(Adwin().update(values)[0].at)
+    assert np.mean(found) - 2_000 < 1.1 * (np.mean(plain) - 2_000)
+
+
+def test_dependence_goes_on_from_where_it_was() -> None:
+    values = following([(4_000, 0.3)], 0.5, 0)
+    whole, parts = Dependence(), Dependence()
+    for start in range(0, values.size, 500):
+        whole.update(values[start : start + 500])
+        parts.update(values[start : start + 500])
+        parts = Dependence.load(json.loads(json.dumps(parts.dump())))
+    assert parts.inflation == pytest.approx(whole.inflation)
+    one = Dependence()
+    for value in values:
+        one.update([value])
+    assert one.inflation == pytest.approx(whole.inflation, rel=0.05)
+    assert Dependence().inflation == 1.0
+
+
+def test_a_state_without_dependence_is_gone_on_from() -> None:
+    state = watched(STREAMS["none"][:5_000]).dump()
+    del state["dependence"]
+    assert ErrorStream.load(state).update(STREAMS["none"][5_000:6_000]) == []
 
 
 @pytest.mark.parametrize("errors", [[0.5, float("nan")], [2.0], [-0.1]])
