@@ -43,7 +43,7 @@ class Budget:
     calm_lives: int
 
 
-FULL = Budget(60, 150, 36, 60, 150, 12, 30, 120)
+FULL = Budget(60, 150, 36, 60, 150, 12, 12, 30)
 QUICK = Budget(10, 15, 6, 20, 40, 3, 4, 12)
 
 

@@ -16,7 +16,7 @@ from perennial.drift.sequential import begin, log_evidence
 
 _BINS = 64
 _LEAST_ROWS = 100
-_CAP = 2.5
+CAP = 2.5
 COURSES = (
     (2_000, 500, 4, 4_000),
     (2_000, 500, 20, 1_500),
@@ -48,12 +48,12 @@ def calm(reference: int, rows: int, columns: int, lives: int, batches: int = 40)
     rng, policy = np.random.default_rng([reference, rows, columns, lives]), DriftPolicy()
     places = lives * columns
     middle = ndtri((np.arange(_BINS) + 0.5) / _BINS)
-    scores = [middle, np.minimum(np.square(middle), _CAP**2)]
+    scores = [middle, np.minimum(np.square(middle), CAP**2)]
     true = rng.gamma(reference / _BINS, size=(places, _BINS))
     true /= true.sum(axis=1, keepdims=True)
     life = np.tile(np.repeat(np.arange(lives), columns), 2)
     share = np.repeat([0.75, 0.25], places) / columns
-    watched = [_direction(rows, reference, float(part.var())) for part in scores for _ in range(places)]
+    watched = [direction(rows, reference, float(part.var())) for part in scores for _ in range(places)]
     m, sums, buckets = np.full(2 * places, float(rows)), list[Floats](), tuple[Bucket, ...]()
     most, recent = np.zeros(lives), 0
     for batch in range(1, batches + 1):
@@ -68,7 +68,7 @@ def calm(reference: int, rows: int, columns: int, lives: int, batches: int = 40)
         most = np.maximum(most, np.bincount(life, weights=share * evidence))
         buckets = push(buckets, Bucket(1, tuple(m), tuple(m * d), tuple(m * d)))
         if batch > 1:
-            p = _combined(look_back(buckets, watched), share, life)
+            p = combined(look_back(buckets, watched), share, life)
             recent += sum(adjust(float(one), RECENT) < policy.alpha for one in p)
     return Calm(
         reference,
@@ -82,7 +82,7 @@ def calm(reference: int, rows: int, columns: int, lives: int, batches: int = 40)
     )
 
 
-def _combined(today: Today, share: Floats, life: Any) -> Floats:
+def combined(today: Today, share: Floats, life: Any) -> Floats:
     """`combined_p` of each life, whose columns are independent: (lives,)."""
     places = life.size // 2  # locations, then scales
     squares = np.stack([np.bincount(life[:places], weights=z[:places] ** 2) for z in today.z])
@@ -96,6 +96,6 @@ def _tails(p: Floats) -> Floats:
     return np.asarray(np.tan((0.5 - np.clip(p, 1e-15, 1 - 1e-5)) * np.pi))
 
 
-def _direction(rows: int, reference: int, variance: float) -> Direction:
+def direction(rows: int, reference: int, variance: float) -> Direction:
     wide = variance * (1 + 2 / np.sqrt(reference))
     return Direction("", "", 0.0, float(rows), float(reference), wide, 0.0, _LEAST_ROWS, 0.0, 1.0)
