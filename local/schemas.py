@@ -30,6 +30,7 @@ CONTRACTS: dict[str, tuple[type[c.Contract], type[c.Contract]]] = {
     "roll_back": (c.RollBackInput, c.RolledBack),
     "write_report": (c.WriteReportInput, c.WrittenReport),
     "watch_instances": (c.InstanceStateChange, c.LossReport),
+    "sweep_instances": (c.SweepInstancesInput, c.SweptInstances),
     "expire_versions": (c.ExpireVersionsInput, c.ExpiredVersions),
 }
 

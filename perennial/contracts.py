@@ -489,6 +489,23 @@ class LossReport(Contract):
     told: bool
 
 
+class SweepInstancesInput(Contract):
+    """`model`: one, or `*` for all that the stack serves. Instances are looked at of whatever model.
+    `grace_minutes`: what is younger is left alone, since a launch and its note may be going on."""
+
+    model: str
+    grace_minutes: float = Field(default=10, ge=0)
+
+
+class SweptInstances(Contract):
+    """`ended`: instances, and why; `settled`: attempts; `told`: runs that waited for an instance that is
+    gone."""
+
+    ended: dict[str, str]
+    settled: tuple[str, ...]
+    told: tuple[str, ...]
+
+
 class ExpireVersionsInput(Contract):
     """`model`: one, or `*` for all that the stack serves."""
 

@@ -2,10 +2,9 @@
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from perennial.aws.handler import logger, measure, name_model, task
+from perennial.aws.handler import measure, name_model, task
 from perennial.aws.wiring import Services
 from perennial.contracts import InstanceStateChange, LossReport
-from perennial.errors import CallbackExpired, TrainerLost
 
 
 @task(InstanceStateChange)
@@ -18,15 +17,9 @@ def handler(event: InstanceStateChange, services: Services) -> LossReport:
         return LossReport(instance_id=instance, run=None, told=False)
     attempt, token = known
     name_model(attempt.model)
-    told = False
-    if services.attempts.is_current(attempt):
-        try:
-            services.callback(token).fail(
-                TrainerLost.__name__, f"instance {instance} is {event.detail.state} and had not answered"
-            )
-            told = True
-        except CallbackExpired:
-            logger.info("the run had its answer")
+    told = services.orphans.tell(
+        attempt, token, f"instance {instance} is {event.detail.state} and had not answered"
+    )
     settled = services.attempts.settle(attempt, event.time)
     if settled and settled.dollars is not None:
         measure("TrainingCost", settled.dollars, MetricUnit.NoUnit)

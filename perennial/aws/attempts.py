@@ -66,10 +66,10 @@ class Attempts:
                 raise
             raise _superseded(run, attempt) from error
 
-    def is_current(self, attempt: Attempt) -> bool:
-        """Is it still the attempt that its run waits for?"""
-        entry = self._table.get_item(Key=run_key(attempt.run), ConsistentRead=True).get("Item") or {}
-        return int(entry.get("attempt", -1)) == attempt.attempt
+    def is_current(self, run: str, attempt: int) -> bool:
+        """Is it still the attempt that the run waits for?"""
+        entry = self._table.get_item(Key=run_key(run), ConsistentRead=True).get("Item") or {}
+        return int(entry.get("attempt", -1)) == attempt
 
     def reserve(self, attempt: Attempt, training: Training) -> Attempt:
         """Set aside what an attempt can take at most; once reserved, the first reservation is the answer.

@@ -46,9 +46,12 @@ class Launched:
 
 @dataclass(frozen=True)
 class Seen:
-    """An instance as EC2 describes it: `attempt` by its tag, `ended` where EC2 says when it went."""
+    """An instance as EC2 describes it: `run`, `model` and `attempt` by its tags, `ended` where EC2 says when
+    it went."""
 
     launched: Launched
+    run: str | None
+    model: str | None
     attempt: int | None
     state: str
     since: datetime
@@ -164,12 +167,15 @@ class Fleet:
 
     def of_run(self, run: str) -> list[Seen]:
         """The instances that bear a run's tag, gone ones too for as long as EC2 remembers them."""
-        return self._seen(
-            Filters=[
-                {"Name": "tag:perennial:stack", "Values": [self._stack]},
-                {"Name": "tag:perennial:run", "Values": [run]},
-            ]
-        )
+        return self._seen(Filters=[self._ours, {"Name": "tag:perennial:run", "Values": [run]}])
+
+    def of_stack(self) -> list[Seen]:
+        """All instances that bear the stack's tag, likewise."""
+        return self._seen(Filters=[self._ours])
+
+    @property
+    def _ours(self) -> dict[str, Any]:
+        return {"Name": "tag:perennial:stack", "Values": [self._stack]}
 
     def see(self, instance_ids: Iterable[str]) -> dict[str, Seen]:
         """These instances by their ids, without those that EC2 does not know, any more or yet."""
@@ -219,6 +225,8 @@ def _seen(item: dict[str, Any]) -> Seen:
     market: Market = "spot" if item.get("InstanceLifecycle") == "spot" else "on-demand"
     return Seen(
         launched=Launched(item["InstanceId"], item["InstanceType"], market),
+        run=tags.get("perennial:run"),
+        model=tags.get("perennial:model"),
         attempt=int(attempt) if attempt.isdigit() else None,
         state=item["State"]["Name"],
         since=item["LaunchTime"],

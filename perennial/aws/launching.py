@@ -122,10 +122,14 @@ class Launcher:
                 tagged.get(item.attempt) if item.run == run else None
             )
             if item.run == run or self._over(item.run):
-                settled.append(self._settle_left(item, seen, now))
+                settled.append(self.settle_left(item, seen, now))
         return [item for item in settled if item]
 
-    def _settle_left(self, left: Attempt, seen: Seen | None, now: datetime) -> Attempt | None:
+    def settle_left(self, left: Attempt, seen: Seen | None, now: datetime) -> Attempt | None:
+        """Settle an attempt whose end nobody noted, and end its instance; None where it was settled before.
+
+        `seen`: its instance, or None where EC2 knows none (any more).
+        """
         if seen is None:  # never launched, or gone for longer than EC2 remembers
             return self._attempts.settle(left, self._run_ended(left.run) or now)
         if not seen.gone:

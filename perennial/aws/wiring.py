@@ -17,6 +17,7 @@ from perennial.aws.intake import Intake
 from perennial.aws.launching import Launcher
 from perennial.aws.ledger import Claims, Ledger, Lock
 from perennial.aws.objects import Bucket
+from perennial.aws.orphans import Orphans
 from perennial.aws.progress import ProgressBoard
 from perennial.aws.registry import Registry
 from perennial.aws.retention import Retention
@@ -153,6 +154,13 @@ class Services:
         return Launcher(self.fleet, self.attempts, self.ledger, self.data, Prices.read())
 
     @cached_property
+    def orphans(self) -> Orphans:
+        """What missed events and lost notes left behind."""
+        return Orphans(
+            self.fleet, self.launcher, self.attempts, self.ledger, self.workflow, callback=self.callback
+        )
+
+    @cached_property
     def serving(self) -> Serving:
         """What services report of the versions that serve."""
         return Serving(client("cloudwatch"))
@@ -186,3 +194,7 @@ class Services:
     def callback(self, token: str) -> Callback:
         """The answer to one waiting task."""
         return Callback(client("stepfunctions"), token)
+
+    def tell(self, subject: str, message: str) -> None:
+        """A notice to whoever subscribes to the stack's topic."""
+        client("sns").publish(TopicArn=self.settings.topic_arn, Subject=subject[:100], Message=message)

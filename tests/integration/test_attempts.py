@@ -83,10 +83,10 @@ def test_an_attempt_without_an_instance_costs_nothing(attempts: Attempts) -> Non
 def test_a_later_attempt_shuts_out_an_earlier_one(attempts: Attempts) -> None:
     known = launched(attempts.reserve(attempt(), FREE))
     attempts.begin("run-1", 0)
-    assert attempts.is_current(known)
+    assert attempts.is_current(known.run, known.attempt)
     attempts.begin("run-1", 1)
     attempts.begin("run-1", 1)
-    assert not attempts.is_current(known)
+    assert not attempts.is_current(known.run, known.attempt)
     with pytest.raises(CallbackExpired, match="another attempt"):
         attempts.begin("run-1", 0)
     with pytest.raises(CallbackExpired, match="another attempt"):

@@ -15,7 +15,11 @@ from perennial import contracts
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = ROOT / "events"
-OUTSIDE = {"watch_instances", "expire_versions"}  # of the workflow: an event or a schedule calls them
+OUTSIDE = {
+    "watch_instances",
+    "sweep_instances",
+    "expire_versions",
+}  # of the workflow: an event or a schedule calls them
 TRIGGERS = {"trigger_upload", "trigger_schedule", "trigger_alarm", "trigger_on_demand"}
 WORKFLOW: dict[str, Any] = json.loads((ROOT / "statemachine" / "retraining.asl.json").read_text())
 INVOKES = {

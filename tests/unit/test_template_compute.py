@@ -35,6 +35,7 @@ FUNCTIONS = {
     "PromoteChallenger",
     "RollBack",
     "WatchInstances",
+    "SweepInstances",
     "WriteReport",
     "ExpireVersions",
 }

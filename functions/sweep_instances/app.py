@@ -1,0 +1,34 @@
+"""Sweep Instances: every quarter of an hour, end and settle what an event that was missed left behind."""
+
+from datetime import UTC, datetime, timedelta
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from perennial.aws.handler import measure_of, task
+from perennial.aws.wiring import Services
+from perennial.config import model_names
+from perennial.contracts import SweepInstancesInput, SweptInstances
+
+
+@task(SweepInstancesInput)
+def handler(request: SweepInstancesInput, services: Services) -> SweptInstances:
+    """People are told of instances that had to be ended; it should not happen."""
+    models = model_names() if request.model == "*" else [request.model]
+    grace = timedelta(minutes=request.grace_minutes)
+    swept = services.orphans.sweep(models, datetime.now(UTC), grace)
+    for orphan in swept.ended:
+        measure_of(orphan.model, "InstancesOrphaned", 1)
+    for attempt in swept.settled:
+        if attempt.dollars is not None:
+            measure_of(attempt.model, "TrainingCost", attempt.dollars, MetricUnit.NoUnit)
+    if swept.ended:
+        said = [f"{orphan.instance_id} of {orphan.model}: {orphan.reason}" for orphan in swept.ended]
+        services.tell(
+            f"Perennial {services.settings.stack}: {len(said)} training instance(s) had to be ended",
+            "\n".join(["Nobody waited for them any more, and they had not ended themselves.", *said]),
+        )
+    return SweptInstances(
+        ended={orphan.instance_id: orphan.reason for orphan in swept.ended},
+        settled=tuple(f"{attempt.run} attempt {attempt.attempt}" for attempt in swept.settled),
+        told=swept.told,
+    )
