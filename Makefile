@@ -62,7 +62,7 @@ invoke: install ## one function with one event: make invoke FUNCTION=Decide EVEN
 deploy: build ## to your AWS account, by samconfig.toml
 	@$(SAM) deploy
 
-bench: install ## sizes, imports, the story, the speed of drift detection and of assembly
+bench: install ## sizes, imports, the story, the speed of drift detection, of assembly and of evaluation
 	@$(PYTHON) -m bench
 
 bench-peers: .venv/.installed ## the tools that benchmarks compare with, each in an environment of its own

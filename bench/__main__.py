@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from bench import assembly, drift_speed, functions, story
+from bench import assembly, drift_speed, evaluation, functions, story
 
 
 def main() -> None:
@@ -13,6 +13,7 @@ def main() -> None:
         console.print(table)
     for table in assembly.tables():
         console.print(table)
+    console.print(evaluation.table())
     console.print(story.table())
 
 

@@ -146,7 +146,9 @@ def as_levels(frame: pd.DataFrame) -> npt.NDArray[np.object_]:
 
 
 def as_text(column: "pd.Series[Any]", missing: str) -> npt.NDArray[np.object_]:
-    """Plain strings, whatever the column's type; `missing` where there is nothing."""
+    """Strings, whatever the column's type; `missing` where there is nothing."""
+    if column.dtype == "str" or pd.api.types.infer_dtype(column, skipna=True) == "string":
+        return column.to_numpy(object, na_value=missing)
     values = column.astype(object)
     return np.array(
         [missing if gone else str(v) for v, gone in zip(values, values.isna(), strict=True)], dtype=object

@@ -1,6 +1,7 @@
 """The best answer without looking at the features."""
 
 import numpy as np
+import pandas as pd
 
 from perennial.config import ModelConfig
 from perennial.metrics import Answers, Values, metric_of
@@ -15,10 +16,13 @@ def naive(labels: Values, config: ModelConfig) -> Answers:
         quantiles = {"mae": 0.5, "mape": 0.5, "pinball": config.evaluation.quantile}
         wanted = quantiles.get(config.metric)
         return Answers(np.full(len(labels), labels.mean() if wanted is None else np.quantile(labels, wanted)))
-    levels, counts = np.unique(labels, return_counts=True)
+    codes, levels = pd.factorize(labels, sort=True)
+    counts = np.bincount(codes)
     probabilities = np.tile(counts / len(labels), (len(labels), 1))
-    candidates = [Answers(np.full(len(labels), level), probabilities, levels) for level in levels]
-    best = candidates[int(counts.argmax())]
-    if config.metric == "cost":
-        best = min(candidates, key=lambda answers: metric_of(config).score(labels, answers))
-    return best
+
+    def always(level: object) -> Answers:
+        return Answers(np.full(len(labels), level, dtype=object), probabilities, levels)
+
+    if config.metric != "cost":
+        return always(levels[counts.argmax()])
+    return min(map(always, levels), key=lambda answers: metric_of(config).score(labels, answers))

@@ -78,11 +78,12 @@ def named(frame: pd.DataFrame, config: ModelConfig) -> Iterator[Slice]:
 
 
 def _values(column: "pd.Series[Any]", name: str) -> Iterator[tuple[str, Mask]]:
-    texts = column.astype(object)
-    for value in texts.value_counts().index[:_MOST_VALUES]:
-        yield f"{name} {value}", (texts == value).to_numpy(bool)
-    if texts.isna().any():
-        yield f"{name} missing", texts.isna().to_numpy(bool)
+    codes, values = pd.factorize(column)
+    rows = np.bincount(codes + 1, minlength=len(values) + 1)  # the first are the missing ones
+    for code in np.argsort(-rows[1:], kind="stable")[:_MOST_VALUES]:
+        yield f"{name} {values[code]}", codes == code
+    if rows[0]:
+        yield f"{name} missing", codes == -1
 
 
 def _ranges(column: "pd.Series[Any]", name: str, edges: tuple[float, ...]) -> Iterator[tuple[str, Mask]]:

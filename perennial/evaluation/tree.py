@@ -8,9 +8,9 @@ import pandas as pd
 from perennial.config import ModelConfig
 from perennial.metrics import Floats, Values
 
-_DEPTH, _FITTED = 3, 20_000
+_DEPTH, _FITTED = 3, 10_000
 _MOST_LEVELS = 50
-_TYPES = {"number", "category", "boolean"}
+_LARGEST = 1e38  # a tree compares float32
 
 
 def worst_leaves(
@@ -26,14 +26,16 @@ def worst_leaves(
     ]
     if not columns:
         return []
-    coded = [_coded(frame[name], config.columns[name].type, lost, chosen) for name in columns]
-    table, levels = np.column_stack([codes for codes, _ in coded]), [names for _, names in coded]
+    lost, rows = lost[chosen], frame.iloc[np.concatenate([chosen, judged])]
+    coded = [_coded(rows[name], config.columns[name].type, lost) for name in columns]
+    table = np.column_stack([codes.astype(np.float32) for codes, _ in coded])  # what trees compare
+    levels = [names for _, names in coded]
     fewest = config.evaluation.min_slice_rows
     tree = DecisionTreeRegressor(
         max_depth=_DEPTH, min_samples_leaf=max(fewest, len(chosen) // 50), random_state=0
     )
-    tree.fit(table[chosen], lost[chosen])
-    leaves = tree.apply(table[judged].astype(np.float32))
+    tree.fit(table[: len(chosen)], lost)
+    leaves = tree.apply(table[len(chosen) :])
     values = tree.tree_.value[:, 0, 0]
     found = []
     for leaf in sorted(np.unique(leaves), key=lambda leaf: -values[leaf]):
@@ -44,19 +46,18 @@ def worst_leaves(
     return found
 
 
-def _coded(
-    column: "pd.Series[Any]", kind: str, lost: Floats, chosen: Values
-) -> tuple[Floats, list[str] | None]:
-    """Numbers as they are, below all others where missing; levels in the order of what is lost on them."""
+def _coded(column: "pd.Series[Any]", kind: str, lost: Floats) -> tuple[Floats, list[str] | None]:
+    """Numbers as they are, below all others where missing; levels in the order of what is `lost` on them by
+    the first rows."""
     if kind == "number":
         numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
-        low = float(np.nanmin(numbers)) if np.isfinite(numbers).any() else 0.0
-        return np.where(np.isnan(numbers), low - 1, numbers), None
-    codes, levels = pd.factorize(column.astype(object), use_na_sentinel=True)
-    rows = np.bincount(codes[chosen] + 1, minlength=len(levels) + 1)
-    mean = np.bincount(codes[chosen] + 1, weights=lost[chosen], minlength=len(levels) + 1) / np.maximum(
-        rows, 1
-    )
+        missing = np.isnan(numbers)
+        low = float(np.nanmin(numbers)) if not missing.all() else 0.0
+        return np.clip(np.where(missing, low - 1, numbers), -_LARGEST, _LARGEST), None
+    codes, levels = pd.factorize(column)
+    seen = codes[: len(lost)] + 1
+    rows = np.bincount(seen, minlength=len(levels) + 1)
+    mean = np.bincount(seen, weights=lost, minlength=len(levels) + 1) / np.maximum(rows, 1)
     frequent = np.argsort(-rows, kind="stable")[:_MOST_LEVELS]
     ranked = frequent[np.argsort(mean[frequent], kind="stable")]
     rank = np.full(len(levels) + 1, -1.0)

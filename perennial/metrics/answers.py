@@ -14,14 +14,26 @@ Values = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-# Their predict() is the likeliest class of predict_proba() and nothing else: asking once is enough.
-_LIKELIEST = {
-    "sklearn.ensemble._forest.RandomForestClassifier",
+# Their predict() is the likeliest class of predict_proba(), but where two are equally likely: asking once is
+# enough. Left out is what has a threshold or a calibration of its own, such as SVC(probability=True).
+LIKELIEST = {
+    "perennial.training.calibration.Calibrated",
+    "sklearn.discriminant_analysis.LinearDiscriminantAnalysis",
+    "sklearn.discriminant_analysis.QuadraticDiscriminantAnalysis",
+    "sklearn.ensemble._bagging.BaggingClassifier",
     "sklearn.ensemble._forest.ExtraTreesClassifier",
+    "sklearn.ensemble._forest.RandomForestClassifier",
+    "sklearn.ensemble._gb.GradientBoostingClassifier",
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting.HistGradientBoostingClassifier",
+    "sklearn.ensemble._weight_boosting.AdaBoostClassifier",
+    "sklearn.linear_model._logistic.LogisticRegression",
+    "sklearn.naive_bayes.GaussianNB",
+    "sklearn.neighbors._classification.KNeighborsClassifier",
+    "sklearn.neural_network._multilayer_perceptron.MLPClassifier",
     "sklearn.tree._classes.DecisionTreeClassifier",
     "sklearn.tree._classes.ExtraTreeClassifier",
-    "perennial.training.calibration.Calibrated",
 }
+_TIED = 1e-9  # closer than this, rounding decides which of two classes is the likelier
 
 
 @dataclass(frozen=True)
@@ -60,7 +72,19 @@ def ask(model: Any, frame: pd.DataFrame, config: ModelConfig) -> Answers:
         return Answers(np.asarray(last.predict(features)).reshape(len(frame)))
     probabilities, classes = np.asarray(last.predict_proba(features)), np.asarray(last.classes_)
     kind = type(last)
-    if f"{kind.__module__}.{kind.__qualname__}" in _LIKELIEST:
-        return Answers(classes[probabilities.argmax(axis=1)], probabilities, classes)
+    if f"{kind.__module__}.{kind.__qualname__}" in LIKELIEST:
+        return Answers(_likeliest(last, features, probabilities, classes), probabilities, classes)
     # Asked apart: where a threshold or calibration is in the model, the likeliest class is not its answer.
     return Answers(np.asarray(last.predict(features)).reshape(len(frame)), probabilities, classes)
+
+
+def _likeliest(model: Any, features: Any, probabilities: Floats, classes: Values) -> Values:
+    """The class of the highest probability of each row; where two are as high, the model is asked."""
+    predicted = classes[probabilities.argmax(axis=1)]
+    if len(classes) == 1:
+        return np.asarray(predicted)
+    second, first = np.partition(probabilities, -2, axis=1)[:, -2:].T
+    tied = ~(first - second > _TIED)
+    if tied.any():
+        predicted[tied] = model.predict(features[tied])
+    return np.asarray(predicted)

@@ -64,7 +64,7 @@ def on_places(metric: str, labels: Values, answers: Answers) -> Callable[[Values
         actual, said = _coded(labels, answers.predicted)
         return lambda places: _f1_macro(actual[places], said[places])
     if metric == "calibration_error" and answers.probabilities is not None and answers.classes is not None:
-        bins, gaps = _calibration(labels, answers.probabilities, answers.classes)
+        bins, gaps = _calibration(_places(labels, answers.classes), answers.probabilities)
         return lambda places: _calibration_gap(bins[places], gaps[places])
     return None
 
@@ -72,10 +72,11 @@ def on_places(metric: str, labels: Values, answers: Answers) -> Callable[[Values
 def _of_probabilities(metric: str, labels: Values, answers: Answers) -> Floats | None:
     if answers.probabilities is None or answers.classes is None:
         return None
+    places = _places(labels, answers.classes)
     if metric == "roc_auc":
-        return _placements(labels, answers.probabilities, answers.classes)
-    rows = _surprise if metric == "log_loss" else _squares
-    return -rows(labels, answers.probabilities, answers.classes)
+        return _placements(places, answers.probabilities)
+    given = _given(places, answers.probabilities)
+    return -_surprise(given) if metric == "log_loss" else -_squares(given, answers.probabilities)
 
 
 def _losses(metric: str, labels: Floats, predicted: Floats, quantile: float) -> Floats:
@@ -126,53 +127,66 @@ def _f1_macro(actual: Values, said: Values) -> float:
 
 
 def _probabilistic(labels: Values, probabilities: Floats, classes: Values) -> dict[str, float]:
+    places = _places(labels, classes)
+    given = _given(places, probabilities)
     return {
-        "log_loss": float(np.mean(_surprise(labels, probabilities, classes))),
-        "roc_auc": roc_auc(labels, probabilities, classes),
-        "brier": float(np.mean(_squares(labels, probabilities, classes))),
-        "calibration_error": calibration_error(labels, probabilities, classes),
+        "log_loss": float(np.mean(_surprise(given))),
+        "roc_auc": _roc_auc(places, probabilities),
+        "brier": float(np.mean(_squares(given, probabilities))),
+        "calibration_error": _calibration_gap(*_calibration(places, probabilities)),
     }
 
 
 def _places(labels: Values, classes: Values) -> Values:
     """Column of each label's class (n,); -1 for one that the model does not know."""
-    return np.asarray(pd.Index(classes).get_indexer(pd.Index(labels)))
+    codes, levels = pd.factorize(labels)
+    return np.asarray(pd.Index(classes).get_indexer(pd.Index(levels))[codes])
 
 
-def _given(labels: Values, probabilities: Floats, classes: Values) -> Floats:
-    places = _places(labels, classes)
-    return np.asarray(np.where(places >= 0, probabilities[np.arange(len(labels)), places], 0.0))
+def _given(places: Values, probabilities: Floats) -> Floats:
+    """What each label was given (n,); 0 where the model does not know it."""
+    return np.asarray(np.where(places >= 0, probabilities[np.arange(len(places)), places], 0.0))
 
 
-def _surprise(labels: Values, probabilities: Floats, classes: Values) -> Floats:
-    return np.asarray(-np.log(np.clip(_given(labels, probabilities, classes), _SMALLEST, 1.0)))
+def _surprise(given: Floats) -> Floats:
+    return np.asarray(-np.log(np.clip(given, _SMALLEST, 1.0)))
 
 
-def _squares(labels: Values, probabilities: Floats, classes: Values) -> Floats:
-    given = _given(labels, probabilities, classes)
+def _squares(given: Floats, probabilities: Floats) -> Floats:
     whole = np.einsum("ij,ij->i", probabilities, probabilities) - 2 * given + 1
-    return np.asarray(whole / 2 if len(classes) == 2 else whole)
+    return np.asarray(whole / 2 if probabilities.shape[1] == 2 else whole)
 
 
-def roc_auc(labels: Values, probabilities: Floats, classes: Values) -> float:
-    """Of the second of two classes; of more, the mean over those that some rows have and some have not."""
-    rows = _placements(labels, probabilities, classes)
-    return math.nan if rows is None else float(rows.mean())
+def _columns(places: Values, probabilities: Floats) -> list[int]:
+    """The second of two classes; of more, those that some rows have and some have not."""
+    columns = [1] if probabilities.shape[1] == 2 else range(probabilities.shape[1])
+    return [column for column in columns if 0 < np.count_nonzero(places == column) < len(places)]
 
 
-def _placements(labels: Values, probabilities: Floats, classes: Values) -> Floats | None:
+def _roc_auc(places: Values, probabilities: Floats) -> float:
+    """The mean over the classes; NaN where there is no pair."""
+    areas = [_area(places == column, probabilities[:, column]) for column in _columns(places, probabilities)]
+    return float(np.mean(areas)) if areas else math.nan
+
+
+def _area(positive: Values, given: Floats) -> float:
+    """The share of pairs of a positive and another row that are in order; ties count half."""
+    ups, downs = np.sort(given[positive]), np.sort(given[~positive])
+    below, upto = (np.searchsorted(downs, ups, side).sum(dtype=np.int64) for side in ("left", "right"))
+    return float(below + upto) / (2.0 * len(ups) * len(downs))
+
+
+def _placements(places: Values, probabilities: Floats) -> Floats | None:
     """Of each row (n,), the mean over the classes; its mean is the area. None where there is no pair."""
-    places = _places(labels, classes)
-    columns = [1] if len(classes) == 2 else range(len(classes))
-    told = [column for column in columns if 0 < np.sum(places == column) < len(labels)]
-    found = [_placed(places == column, probabilities[:, column]) for column in told]
+    columns = _columns(places, probabilities)
+    found = [_placed(places == column, probabilities[:, column]) for column in columns]
     return np.asarray(np.mean(found, axis=0)) if found else None
 
 
 def _placed(positive: Values, given: Floats) -> Floats:
     """The share of the rows of the other kind that each row is on the right side of (ties count half), its
     distance from the area weighted so that both kinds count alike."""
-    order = np.argsort(given, kind="stable")
+    order = np.argsort(given)
     sorted_values, kinds = given[order], positive[order]
     starts = np.flatnonzero(np.append(True, sorted_values[1:] != sorted_values[:-1]))
     sizes = np.diff(np.append(starts, len(given)))
@@ -188,16 +202,11 @@ def _placed(positive: Values, given: Floats) -> Floats:
     return found
 
 
-def calibration_error(labels: Values, probabilities: Floats, classes: Values) -> float:
-    """See the module."""
-    return _calibration_gap(*_calibration(labels, probabilities, classes))
-
-
-def _calibration(labels: Values, probabilities: Floats, classes: Values) -> tuple[Values, Floats]:
+def _calibration(places: Values, probabilities: Floats) -> tuple[Values, Floats]:
     """Of each row (n,): its bin, and by how much being right exceeds the probability that was given."""
     likeliest = probabilities.argmax(axis=1)
-    confidence = probabilities[np.arange(len(labels)), likeliest]
-    right = likeliest == _places(labels, classes)
+    confidence = probabilities[np.arange(len(places)), likeliest]
+    right = likeliest == places
     bins = np.clip(np.ceil(np.nan_to_num(confidence) * _BINS).astype(int) - 1, 0, _BINS - 1)
     return bins, np.asarray(right - confidence)
 

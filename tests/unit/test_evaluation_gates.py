@@ -102,6 +102,12 @@ def test_the_worst_slice_is_found() -> None:
     assert gate(found, "slices").sentence.startswith("On size >")
 
 
+def test_numbers_beyond_any_tree_are_looked_at_too() -> None:
+    wild = FRAME.assign(size=np.where(SIZE > 1.5, np.inf, np.where(SIZE < -1.5, -1e300, SIZE)))
+    found = evaluate(model("accuracy"), right(STRONG), right(WEAK & (SIZE <= 1)), wild, PLACES >= 400)
+    assert gate(found, "slices").sentence.startswith("On size >")
+
+
 def test_a_slice_is_not_condemned_by_chance() -> None:
     config = model("accuracy")
     gates = [each for seed in range(60) for each in trial(config, 400, 0.0, seed).gates]

@@ -13,11 +13,13 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
+from sklearn.utils import all_estimators
 
 from perennial.config import ModelConfig
 from perennial.errors import InvalidModelFile
 from perennial.metrics import HIGHER_IS_BETTER, Answers, Metric, ask, contributions, metric_of, scores
+from perennial.metrics.answers import LIKELIEST
 from perennial.metrics.scores import on_places
 
 RANDOM = np.random.default_rng(4)
@@ -231,6 +233,22 @@ def test_the_mean_difference_is_the_gain(metric: str) -> None:
     gain = found.gain(found.score(labels, one), found.score(labels, other))
     assert differences.mean() == pytest.approx(gain)
     assert gain != 0
+
+
+@pytest.mark.parametrize("levels", [["a", "b"], ["a", "b", "c"]])
+@pytest.mark.parametrize("path", sorted(LIKELIEST - {"perennial.training.calibration.Calibrated"}))
+def test_a_model_asked_once_answers_as_when_asked_twice(path: str, levels: list[str]) -> None:
+    """On a coarse grid with coin flips for labels: there are many ties."""
+    name = path.rpartition(".")[2]
+    fitted = next(kind for found, kind in all_estimators("classifier") if found == name)()
+    assert f"{type(fitted).__module__}.{name}" == path
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame({"x": random.integers(0, 6, 400), "y": np.repeat(levels, 400)[:: len(levels)]})
+    of = model("accuracy")
+    fitted.fit(frame[["x"]].to_numpy(), frame["y"])
+    behind = make_pipeline(FunctionTransformer(np.asarray), fitted)
+    answers = ask(behind, frame, of)
+    assert answers.predicted.tolist() == behind.predict(frame[["x"]]).tolist()
 
 
 def test_trees_are_asked_once_and_thresholds_respected() -> None:

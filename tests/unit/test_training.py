@@ -18,6 +18,7 @@ from perennial.estimator_config import Estimator
 from perennial.holdout import holdout_mask
 from perennial.metrics import ask
 from perennial.policy_config import RetrainPolicy
+from perennial.preprocessing import as_text
 from perennial.training import build_estimator, build_pipeline, split, train
 
 COLUMNS = {
@@ -98,6 +99,22 @@ def test_values_never_seen_do_not_break_predictions(made: str) -> None:
     else:
         row["size"] = np.inf
     assert ask(model, row, config()).predicted[0] in {"apple", "pear"}
+
+
+@pytest.mark.parametrize("kind", ["str", "string", "category", "object"])
+def test_text_is_the_same_however_the_column_is_stored(kind: Any) -> None:
+    column = pd.Series(["a", None, "b", pd.NA, "a"], dtype="object").astype(kind)
+    assert as_text(column, "gone").tolist() == ["a", "gone", "b", "gone", "a"]
+
+
+def test_text_of_values_of_many_kinds_is_each_ones_own() -> None:
+    assert as_text(pd.Series([1, 1.0, True, None, "1"], dtype=object), "").tolist() == [
+        "1",
+        "1.0",
+        "True",
+        "",
+        "1",
+    ]
 
 
 def test_a_column_without_any_value_is_no_obstacle() -> None:
