@@ -49,6 +49,11 @@ def run_key(run: str, name: str) -> str:
     return f"runs/{run}/{name}"
 
 
+def history_key(run: str, name: str) -> str:
+    """Key under which a document of a run that had a challenger is kept for good (artefact bucket)."""
+    return f"history/{run}/{name}"
+
+
 def checkpoint_key(run: str, name: str) -> str:
     """Key of one of a run's checkpoints (artefact bucket)."""
     return f"checkpoints/{run}/{name}"

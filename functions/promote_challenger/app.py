@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from perennial.aws.documents import keep
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
@@ -12,6 +13,7 @@ from perennial.contracts import PromoteChallengerInput, Promotion
 def handler(request: PromoteChallengerInput, services: Services) -> Promotion:
     """Raises AliasMoved when the champion is not the one that the challenger was compared with."""
     config = load_model(request.model)
+    keep(services, request.run)  # before it serves: no champion is without its reasons
     services.succession.promote(
         config,
         challenger=request.challenger,

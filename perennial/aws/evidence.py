@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from statistics import median
 
 from perennial import layout
-from perennial.aws.explanation import document
+from perennial.aws.documents import document
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig
 from perennial.contracts import DecideInput, Manifest

@@ -1,11 +1,10 @@
 """What is left of a run, gathered to be told of."""
 
-from typing import Any
-
 from botocore.exceptions import ClientError
 
 from perennial import layout
 from perennial.aws.clients import error_code
+from perennial.aws.documents import document
 from perennial.aws.wiring import Services
 from perennial.contracts import StoredObject
 from perennial.errors import InvalidRequest, VersionNotFound
@@ -18,7 +17,7 @@ def facts_of(services: Services, run: str) -> Facts:
     entry = services.ledger.run(run)
     if entry is None:
         raise InvalidRequest(f"no run is named {run}: perennial status lists them")
-    model, challenger = entry["model"], entry.get("challenger")
+    model, challenger = entry["model"], entry.get("challenger", entry.get("recalled"))
     version = None if challenger is None else _version(services, model, int(challenger))
     served = None if version is None else version.version
     return Facts(
@@ -40,17 +39,6 @@ def facts_of(services: Services, run: str) -> Facts:
 def run_of(services: Services, model: str, version: int) -> str:
     """The run that a version came of. Raises VersionNotFound."""
     return services.registry.version(model, version).run
-
-
-def document(services: Services, run: str, name: str) -> dict[str, Any] | None:
-    """One of a run's documents; None where there is none, or none any more."""
-    try:
-        found: dict[str, Any] = services.artifacts.get_json(layout.run_key(run, name))
-    except ClientError as error:
-        if error_code(error) == "NoSuchKey":
-            return None
-        raise
-    return found
 
 
 def _version(services: Services, model: str, version: int) -> VersionRecord | None:

@@ -6,11 +6,10 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from perennial import layout
 from perennial.aws import history
-from perennial.aws.clients import client, error_code
+from perennial.aws.clients import client
+from perennial.aws.documents import document
 from perennial.aws.wiring import Services
 from perennial.config import load_model
 from perennial.contracts import Outcome
@@ -34,10 +33,10 @@ def run_view(
     """One finished run, with the documents that it left."""
     entry = services.ledger.run(run) or {}
     seen = history.visits(history.events(client("stepfunctions"), services.workflow.execution_arn(run)))
-    drift = _document(services, run, layout.DRIFT)
-    validation = _document(services, run, layout.VALIDATION)
-    decision = _document(services, run, layout.DECISION)
-    evaluation = _document(services, run, layout.EVALUATION)
+    drift = document(services, run, layout.DRIFT)
+    validation = document(services, run, layout.VALIDATION)
+    decision = document(services, run, layout.DECISION)
+    evaluation = document(services, run, layout.EVALUATION)
     return RunView(
         name=name,
         title=title,
@@ -119,7 +118,7 @@ def _past(services: Services, entry: Mapping[str, Any], champion: int | None) ->
         outcome=entry["outcome"],
         reason=_sentence(entry.get("reason", "")),
         champion=_integer(entry.get("champion_after")),
-        point=_point(entry, _document(services, entry["run"], layout.DRIFT)) if compared else None,
+        point=_point(entry, document(services, entry["run"], layout.DRIFT)) if compared else None,
     )
 
 
@@ -203,16 +202,6 @@ def _intervals(audit: Sequence[dict[str, Any]]) -> dict[int, list[Interval]]:
             until = datetime.fromisoformat(following["changed_at"]) if following else None
             served.setdefault(int(move["version"]), []).append(Interval(since=since, until=until))
     return served
-
-
-def _document(services: Services, run: str, name: str) -> dict[str, Any] | None:
-    try:
-        document: dict[str, Any] = services.artifacts.get_json(layout.run_key(run, name))
-    except ClientError as error:
-        if error_code(error) == "NoSuchKey":
-            return None
-        raise
-    return document
 
 
 def _sentence(text: str) -> str:

@@ -2,9 +2,11 @@
 
 from datetime import datetime
 
+from botocore.exceptions import ClientError
+
 from perennial import layout
 from perennial.aws import facts
-from perennial.aws.clients import client
+from perennial.aws.clients import client, error_code
 from perennial.aws.wiring import Services
 from perennial.errors import InvalidRequest
 from perennial.report.page import render
@@ -45,11 +47,34 @@ def runs_page(services: Services, model: str, limit: int, now: datetime) -> str:
     return render(facts.story_view(services, model, runs, title=title, engine=_where(), now=now))
 
 
-def write_run_page(services: Services, run: str, model: str, now: datetime) -> str:
-    """Store the page about one run, note it in the run's record, and return its URI."""
+def found_page(services: Services, run: str, model: str, now: datetime) -> str:
+    """The page about one run: made anew while Step Functions knows the path it took, else as it was kept.
+
+    Raises InvalidRequest where none was.
+    """
+    try:
+        return run_page(services, run, model, now)
+    except ClientError as error:
+        if error_code(error) != "ExecutionDoesNotExist":
+            raise
+        key = layout.history_key(run, layout.REPORT)
+        if services.artifacts.head(key) is None:
+            raise InvalidRequest(
+                f"the path of run {run} is kept for 90 days, its page for as long only if it had a "
+                f"challenger: perennial explain {run} tells what is left"
+            ) from error
+        return services.artifacts.get(key).decode()
+
+
+def write_run_page(services: Services, run: str, model: str, now: datetime, *, lasting: bool) -> str:
+    """Store the page about one run, note it in the run's record, and return its URI; `lasting`: keep it."""
     page = run_page(services, run, model, now)
     key = layout.run_key(run, layout.REPORT)
     services.artifacts.put(key, page.encode(), "text/html; charset=utf-8")
+    if lasting:
+        services.artifacts.put(
+            layout.history_key(run, layout.REPORT), page.encode(), "text/html; charset=utf-8"
+        )
     uri = f"s3://{services.artifacts.name}/{key}"
     services.ledger.note(run, report=uri)
     return uri

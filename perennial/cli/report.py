@@ -24,15 +24,16 @@ def report(
     """Write one self-contained page: what was found and decided, the path taken, scores, versions.
 
     About one run it is the page that the workflow left at runs/<run>/report.html, made anew.
+    Where Step Functions has forgotten the run (90 days), it is that page itself, if the run had a challenger.
     """
-    from perennial.aws.pages import run_page, runs_page
+    from perennial.aws.pages import found_page, runs_page
 
     services, now = services_of(stack), datetime.now(UTC)
     if run is not None:
         entry = services.ledger.run(run)
         if entry is None:
             raise InvalidRequest(f"no run is named {run}: perennial status lists them")
-        out.write_text(run_page(services, run, model or entry["model"], now), encoding="utf-8")
+        out.write_text(found_page(services, run, model or entry["model"], now), encoding="utf-8")
     elif model is not None:
         out.write_text(runs_page(services, load_model(model).name, limit, now), encoding="utf-8")
     else:

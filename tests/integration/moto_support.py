@@ -64,6 +64,10 @@ class Executions:
     def end(self, run: str) -> None:
         self.client.stop_execution(executionArn=self._arn(run))
 
+    def forget(self) -> None:
+        """Know of no run any more, as Step Functions after 90 days."""
+        self.client.delete_state_machine(stateMachineArn=self.machine)
+
     def input(self, run: str) -> dict[str, Any]:
         given: dict[str, Any] = json.loads(
             self.client.describe_execution(executionArn=self._arn(run))["input"]

@@ -5,13 +5,16 @@ from datetime import timedelta
 import pytest
 
 from perennial import layout
+from perennial.aws.explanation import facts_of
+from perennial.aws.pages import found_page
 from perennial.aws.wiring import Services
 from perennial.contracts import Manifest, Trigger
 from perennial.errors import InvalidRequest
+from perennial.explaining import tell
 from scenarios.iris import season
 from tests.integration.function_support import invoke
 from tests.integration.moto_support import NOW, Executions
-from tests.sample_run import arrive, csv, first_champion
+from tests.sample_run import arrive, csv, first_champion, train
 
 
 def begin(services: Services, executions: Executions, run: str, day: int, champion: int | None = 1) -> None:
@@ -92,6 +95,48 @@ def test_a_run_of_an_unknown_model_has_its_page(services: Services, executions: 
     services.ledger.open("lost", "unknown", Trigger(kind="on_demand", reason="tulips", at=NOW), None)
     end(services, "lost", "failed", "UnknownModel: no model is named tulips", champion=None)
     assert invoke("write_report", run="lost", model="unknown")["uri"].endswith("runs/lost/report.html")
+
+
+def test_what_a_version_serves_for_outlives_the_documents_of_its_run(
+    services: Services, executions: Executions
+) -> None:
+    first_champion(services)
+    begin(services, executions, "moved", 0)
+    check(services, "moved", csv(season("moved", rows=150, seed=9, scale=1.35)))
+    decision = {"action": "retrain", "reasons": ["data drift"], "alternatives": ["skip: the champion fell"]}
+    services.artifacts.put_json(layout.run_key("moved", layout.DECISION), decision)
+    evaluation = {"summary": "Right on 97 of 100.", "reasons": ["Right on 97 of 100."], "metrics": {}}
+    services.artifacts.put_json(layout.run_key("moved", layout.EVALUATION), evaluation)
+    train(services, 2, "moved", champion=1)
+    services.ledger.note("moved", challenger=2)
+    invoke("promote_challenger", run="moved", challenger=2, champion=1)
+    end(services, "moved", "promoted", "better", champion=2)
+    before = tell(facts_of(services, "moved"))
+    expire(services)
+    assert tell(facts_of(services, "moved")) == before
+    told = [line for part in before for line in part.lines]
+    for said in ("Right on 97 of 100.", "  skip: the champion fell", "retrain, because:"):
+        assert said in told, said
+
+
+def test_the_page_of_a_run_with_a_challenger_is_kept(services: Services, executions: Executions) -> None:
+    for run in ("tried", "quiet"):
+        begin(services, executions, run, 0, champion=None)
+        end(services, run, "rejected", "so it is", champion=None)
+        if run == "tried":
+            services.ledger.note(run, challenger=2)
+        page(services, run)
+    expire(services)
+    executions.forget()
+    assert "So it is" in found_page(services, "tried", "iris", NOW)
+    with pytest.raises(InvalidRequest, match="perennial explain quiet"):
+        found_page(services, "quiet", "iris", NOW)
+
+
+def expire(services: Services) -> None:
+    """What the bucket's lifecycle does in time."""
+    for item in list(services.artifacts.list("runs/")):
+        services.artifacts.delete(item.key)
 
 
 def test_a_run_without_an_outcome_has_none_yet(services: Services, executions: Executions) -> None:
