@@ -46,8 +46,8 @@ def tell(facts: Facts) -> tuple[Part, ...]:
         ("Decision", _decision(facts.decision or {})),
         ("Training", _training(facts)),
         ("Evaluation", _evaluation(facts.evaluation or {})),
-        ("Approval", _approval(facts.entry)),
-        ("Who served", _moves(facts.moves)),
+        ("Approval", approval(facts.entry)),
+        ("Who served", moves(facts.moves)),
         ("Outcome", _outcome(facts.entry)),
     )
     told = ((title, tuple(lines)) for title, lines in parts)
@@ -141,20 +141,25 @@ def _evaluation(evaluation: Document) -> Iterator[str]:
         yield "learning from the batch hurt on known rows: the batch was moved to quarantine"
 
 
-def _approval(entry: Document) -> Iterator[str]:
+def approval(entry: Document) -> Iterator[str]:
     """What a person was asked, who decided, when and why."""
     if "approval" not in entry:
         return
     asked = entry["approval"]
     yield f"{_time(asked['asked_at'])}: asked, because {'; '.join(asked['because'])}"
+    if times := int(asked.get("reminders", 0)):
+        yield f"reminded {times} time{'' if times == 1 else 's'}"
     if answer := entry.get("approval_answer"):
         identity = f" ({answer['identity']})" if answer.get("identity") else ""
         said = f"{answer['verdict']} by {answer['by']}{identity}: {answer['reason']}"
         yield f"{_time(answer['at'])}: {said}"
+    elif "outcome" not in entry:
+        yield f"nobody has answered yet; without an answer by {_time(asked['expires_at'])} it is rejected"
 
 
-def _moves(moves: Sequence[Document]) -> Iterator[str]:
-    for move in moves:
+def moves(audit: Sequence[Document]) -> Iterator[str]:
+    """Each change of the champion."""
+    for move in audit:
         to = f"version {move['version']}" if move.get("version") is not None else "no version"
         before = f", before version {move['from']}" if move.get("from") is not None else ""
         said = f"{to} serves{before}: {move.get('reason', '')}"

@@ -6,7 +6,7 @@ from datetime import datetime
 from itertools import zip_longest
 from typing import Any
 
-from perennial import layout
+from perennial import explaining, layout
 from perennial.aws import history
 from perennial.aws.clients import client
 from perennial.aws.documents import document
@@ -37,6 +37,7 @@ def run_view(
     validation = document(services, run, layout.VALIDATION)
     decision = document(services, run, layout.DECISION)
     evaluation = document(services, run, layout.EVALUATION)
+    audit = services.registry.audit(entry["model"]) if "model" in entry else []
     return RunView(
         name=name,
         title=title,
@@ -64,10 +65,12 @@ def run_view(
         point=_point(entry, drift),
         decision=documents.decision(decision) if decision else None,
         evaluation=EvaluationView.model_validate(
-            {name: evaluation[name] for name in EvaluationView.model_fields}
+            {name: evaluation[name] for name in EvaluationView.model_fields if name in evaluation}
         )
         if evaluation
         else None,
+        approval=tuple(explaining.approval(entry)),
+        moves=tuple(explaining.moves([move for move in audit if move["run"] == run])),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from perennial.contracts import DriftKind, Outcome, TriggerKind
+from perennial.contracts import DriftKind, Gate, Outcome, TriggerKind
 from perennial.lineage import Status
 from perennial.report.findings import DataView, FindingsView, PastView, PointView, View
 
@@ -82,8 +82,17 @@ class EvaluationView(View):
 
     summary: str
     better: bool
+    verdict: Literal["better", "worse", "inconclusive"] | None = None
+    rows_missing: int = 0
     reasons: tuple[str, ...] = ()
+    gates: tuple[Gate, ...] = ()
     metrics: dict[str, float] = Field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was said beside the gates."""
+        told = {gate.sentence for gate in self.gates}
+        return tuple(reason for reason in self.reasons if reason not in told)
 
 
 class RunView(View):
@@ -92,7 +101,8 @@ class RunView(View):
     `path` names the states in the order they were entered, repeats included; where it is empty, `states`
     gives the order. `instance` is the type and market that it trained on last. `drift` holds the batch's
     columns, `answers` what the champion made of them; these, `findings` and what begins with `drift` are
-    empty where nothing was compared.
+    empty where nothing was compared. `approval`: what a person was asked and answered; `moves`: the audit
+    records of the alias that the run left.
     """
 
     name: str
@@ -121,11 +131,26 @@ class RunView(View):
     point: PointView | None = None
     decision: DecisionView | None = None
     evaluation: EvaluationView | None = None
+    approval: tuple[str, ...] = ()
+    moves: tuple[str, ...] = ()
 
     @property
     def as_expected(self) -> bool:
         """Whether the outcome is the one expected; true where none was."""
         return self.expected is None or self.expected == self.outcome
+
+    @property
+    def looks(self) -> int:
+        """How often a canary was looked at."""
+        return self._visits("Let Canary Serve")
+
+    @property
+    def bake_checks(self) -> int:
+        """How often the alarms were read while the promotion baked."""
+        return self._visits("Read Alarms")
+
+    def _visits(self, state: str) -> int:
+        return sum(seen.visits for seen in self.states if seen.name == state)
 
     @cached_property
     def steps(self) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from perennial.contracts import Outcome, TriggerKind
+from perennial.contracts import Gate, Outcome, TriggerKind
 from perennial.lineage import Status
 from perennial.report.views import (
     ColumnView,
@@ -138,10 +138,17 @@ def evaluation(champion: float | None, challenger: float, better: bool) -> Evalu
         metrics |= {"champion.accuracy": champion, "champion.known.accuracy": champion + 0.12}
         metrics |= {"champion.recent.accuracy": champion - 0.14, "p_value": 0.003, "rows": 58}
     word = "better" if better else "worse"
+    main = {"challenger": challenger, "opponent": 0.5, "gain": 0.1, "p_value": 0.003, "standard_error": 0.04}
+    gates = (
+        Gate(name="better", passed=better, sentence="The paired test says so (p = 0.003).", numbers=main),
+        Gate(name="slices", passed=True, sentence="None of 4 slices is worse; the worst: on size > 0.5."),
+    )
     return EvaluationView(
         summary=f"The challenger is {word}: accuracy {challenger:.3f}",
         better=better,
-        reasons=("the one-sided paired test says so, p = 0.003", "no known row was lost"),
+        verdict="better" if better else "worse",
+        reasons=(*(gate.sentence for gate in gates), "Archived version 1 has accuracy 0.9."),
+        gates=gates,
         metrics=metrics,
     )
 
@@ -227,6 +234,10 @@ def run(index: int) -> RunView:
         evaluation=evaluation(trained[1], trained[2], outcome in ("promoted", "rolled_back"))
         if trained
         else None,
+        approval=("2026-11-20 10:00:00 UTC: asked, because always", "approved by ada: checked")
+        if outcome == "promoted"
+        else (),
+        moves=(f"2026-11-20 10:00:30 UTC: version {after} serves",) if outcome == "promoted" else (),
     )
 
 

@@ -78,6 +78,16 @@ def test_who_approved_is_told() -> None:
     )
 
 
+def test_a_question_that_nobody_has_answered_is_told() -> None:
+    at = NOW.isoformat()
+    asked = {"asked_at": at, "expires_at": at, "because": ["a search chose"], "reminders": 2}
+    waiting = {key: value for key, value in ENTRY.items() if key != "outcome"} | {"approval": asked}
+    assert told(entry=waiting)["Approval"][1:] == (
+        "reminded 2 times",
+        "nobody has answered yet; without an answer by 2026-11-21 06:00:00 UTC it is rejected",
+    )
+
+
 def test_gates_and_who_served_are_told() -> None:
     evaluation = {
         "summary": "Better.",

@@ -232,3 +232,20 @@ def test_the_champion_is_the_one_after_the_last_run() -> None:
     assert STORY.champion == 2
     assert STORY.model_copy(update={"runs": STORY.runs[:1]}).champion == 1
     assert STORY.model_copy(update={"runs": ()}).champion is None
+
+
+def test_every_gate_stands_with_its_verdict_and_numbers() -> None:
+    assert "Gates: 2 of 2 passed" in TEXT
+    assert "Gates: 1 of 2 passed" in TEXT
+    assert "slices passed" in TEXT
+    assert "better not passed" in TEXT
+    assert "95 % interval of the gain 0.0216 to 0.178" in TEXT
+    assert "Beside the gates" in TEXT
+    assert "Archived version 1 has accuracy 0.9." in TEXT
+
+
+def test_the_way_from_challenger_to_champion_is_told() -> None:
+    assert TEXT.count("From challenger to champion") == 3  # two promotions, and one that was taken back
+    assert "approved by ada: checked" in TEXT
+    assert "version 2 serves" in TEXT
+    assert "then it was taken back" in TEXT
