@@ -239,6 +239,8 @@ def test_every_gate_stands_with_its_verdict_and_numbers() -> None:
     assert "Gates: 1 of 2 passed" in TEXT
     assert "slices passed" in TEXT
     assert "better not passed" in TEXT
+    assert "champion 0.5 gain 0.1 p value 0.003" in TEXT
+    assert "naive answer 0.5 gain 0.1" in TEXT
     assert "95 % interval of the gain 0.0216 to 0.178" in TEXT
     assert "Beside the gates" in TEXT
     assert "Archived version 1 has accuracy 0.9." in TEXT
