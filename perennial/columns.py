@@ -61,6 +61,16 @@ def taken(values: Any, places: NDArray[np.int64]) -> Any:
     return np.asarray(values)[places]
 
 
+def rows_of(columns: Mapping[str, Any], places: NDArray[np.int64]) -> dict[str, Any]:
+    """The rows of all columns at these places."""
+    if all(is_arrow(values) for values in columns.values()):
+        import pyarrow as pa
+
+        rows = pa.array(places)  # once, not for every column
+        return {name: decoded(values.take(rows)) for name, values in columns.items()}
+    return {name: taken(values, places) for name, values in columns.items()}
+
+
 def decoded(values: Any) -> Any:
     """Without a dictionary: these differ from part to part; what they stand for does not."""
     inner = getattr(values.type, "value_type", None)

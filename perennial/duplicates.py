@@ -34,6 +34,11 @@ class Duplicates:
         self._kept: list[tuple[Hashes, Hashes]] = []  # what chooses a row, and the row
         self._size = 0
 
+    def expect(self, rows: int) -> None:
+        """About so many rows will follow: those that would be let go of later are not looked at first."""
+        while self._size + (rows >> self._halvings) > self._most and self._halvings < _FINEST:
+            self._halve()
+
     def add(self, table: pa.Table) -> None:
         """Rows that follow, with the same columns."""
         import pyarrow as pa
@@ -44,9 +49,7 @@ class Duplicates:
             self._by = _telling(table)
         choosing = _row_hashes(table, self._by)
         while self._size + np.count_nonzero(self._chosen(choosing)) > self._most and self._halvings < _FINEST:
-            self._halvings += 1
-            self._kept = [(by[keep], row[keep]) for by, row in self._kept if (keep := self._chosen(by)).any()]
-            self._size = sum(by.size for by, _ in self._kept)
+            self._halve()
         chosen = self._chosen(choosing)
         rows = table if chosen.all() else table.filter(pa.array(chosen))
         rest = [name for name in table.column_names if name not in self._by]
@@ -70,6 +73,12 @@ class Duplicates:
             return 0
         return self._size - int(np.unique(np.concatenate([row for _, row in self._kept])).size)
 
+    def _halve(self) -> None:
+        """Let go of every other row."""
+        self._halvings += 1
+        self._kept = [(by[keep], row[keep]) for by, row in self._kept if (keep := self._chosen(by)).any()]
+        self._size = sum(by.size for by, _ in self._kept)
+
     def _chosen(self, by: Hashes) -> NDArray[np.bool_]:
         return np.asarray(by & np.uint64((1 << self._halvings) - 1) == 0)
 
@@ -84,12 +93,12 @@ def _telling(table: pa.Table) -> list[str]:
 
 def _row_hashes(table: pa.Table, names: list[str], start: Hashes | None = None) -> Hashes:
     """One hash for each row over these columns, of shape (rows,); a missing value is a value like others."""
-    hashes = np.zeros(table.num_rows, np.uint64) if start is None else start
+    hashes = start
     for name in names:
         column = table.column(name)
         own = hashes_of(column)
         if column.null_count:
             own = np.where(column.is_valid().to_numpy(), own, _MISSING)
         with np.errstate(over="ignore"):
-            hashes = mixed(hashes * MULTIPLIER + own)
-    return hashes
+            hashes = own if hashes is None else mixed(hashes * MULTIPLIER + own)
+    return np.zeros(table.num_rows, np.uint64) if hashes is None else hashes

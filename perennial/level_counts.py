@@ -27,6 +27,7 @@ from perennial.columns import (
     lines_of,
     utf8_pieces,
 )
+from perennial.histogram import Counts
 from perennial.sketch import Distinct
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class LevelCounts:
         self._take(tuple(levels or ()))
         self._count = self._nulls = 0
         self._unseen: dict[str, int] = {}
+        self._encoded: tuple[pa.Array, Counts] | None = None  # counts of a dictionary's levels, to be added
         self._hashed: set[str] = set()
         self._distinct = Distinct()
 
@@ -55,8 +57,9 @@ class LevelCounts:
         """Values that follow."""
         if is_arrow(values) and _few_encoded(values):
             for chunk in getattr(values, "chunks", [values]):
-                self._add_found(*_encoded_levels(chunk))
+                self._add_encoded(chunk)
             return
+        self._decode()
         counted = _counted(values)
         if counted is None:
             self._add_found(*count_levels(values))
@@ -64,6 +67,27 @@ class LevelCounts:
             self._add_many(counted.field(0), counted.field(1))
         else:
             self._add_found(*counted_levels(counted))
+
+    def _add_encoded(self, chunk: pa.DictionaryArray) -> None:
+        """Only the indices are looked at, while the dictionary stays the same."""
+        places = chunk.indices.drop_null() if chunk.null_count else chunk.indices
+        seen = np.bincount(places.to_numpy(), minlength=len(chunk.dictionary))
+        self._nulls += int(chunk.null_count)
+        if self._encoded is not None and self._encoded[0].equals(chunk.dictionary):
+            self._encoded[1][:] += seen
+            return
+        self._decode()
+        self._encoded = (chunk.dictionary, seen)
+
+    def _decode(self) -> None:
+        if self._encoded is None:
+            return
+        found: dict[str, int] = {}
+        for level, times in zip(self._encoded[0].to_pylist(), self._encoded[1].tolist(), strict=True):
+            if times:
+                found[level] = found.get(level, 0) + times
+        self._encoded = None
+        self._add_found(found, 0)
 
     def _add_found(self, found: dict[str, int], nulls: int) -> None:
         self._nulls += nulls
@@ -83,6 +107,7 @@ class LevelCounts:
 
     def done(self) -> CategoryColumn:
         """What was counted, as it is stored."""
+        self._decode()
         self._settle()
         column = CategoryColumn(
             kind=self._kind,
@@ -148,16 +173,6 @@ def _few_encoded(values: pa.ChunkedArray | pa.DictionaryArray) -> bool:
         len(chunk.dictionary) <= _FEW and chunk.dictionary.null_count == 0
         for chunk in getattr(values, "chunks", [values])
     )
-
-
-def _encoded_levels(chunk: pa.DictionaryArray) -> tuple[dict[str, int], int]:
-    """Only the indices are looked at."""
-    seen = np.bincount(chunk.indices.drop_null().to_numpy(), minlength=len(chunk.dictionary)).tolist()
-    found: dict[str, int] = {}
-    for level, times in zip(chunk.dictionary.to_pylist(), seen, strict=True):
-        if times:
-            found[level] = found.get(level, 0) + times
-    return found, int(chunk.null_count)
 
 
 def _counted(values: Any) -> pa.StructArray | None:

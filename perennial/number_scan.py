@@ -1,26 +1,32 @@
 """Scanning number columns together: moments, extremes, bins and co-moments of one stretch of rows.
 
-The columns of a group lie in one matrix, a block of rows at a time, so that a step for all of them is one
-call of numpy. Small calls cost more than their work, and with two threads each waits for the interpreter's
-lock that the other has just taken.
+A block of rows of some columns lies in one matrix, so that a step for all of them is one call of numpy. Small
+calls cost more than their work, and with two threads each waits for the interpreter's lock that the other has
+just taken. Every step is a pass over the block, a quarter of a nanosecond a value: there are few.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import isfinite
 
 import numpy as np
+from numpy.typing import NDArray
 
-from perennial.binning import BLOCK, Bins, Scratch
+from perennial.binning import BLOCK, Bins, Grid, Scratch
 from perennial.column_profiles import NumberColumn, with_arrays
 from perennial.columns import Floats, Kind
 from perennial.histogram import Counts
 from perennial.moments import NOTHING, around_mean
 from perennial.products import BlockProducts, Products
 
-_CELLS = 131_072  # values of a block: its matrices stay in the third level of cache
+_ABREAST = 16  # columns in a matrix, which is a megabyte then: the few there are stay in the cache
 _LOOKED_AT = 64
+_CASTS = 2.0**30  # cells so far away can be told as whole numbers of 32 bits
+_LARGEST = float(np.finfo(float).max)
+
+Mask = NDArray[np.bool_]
 
 
 class NumberSums:
@@ -76,142 +82,195 @@ class Group:
     names: tuple[str, ...]
     bins: Mapping[str, Bins]
     co_moments: bool
+    _spare: list[Memory] = field(default_factory=list)  # of stretches that are done: new memory is slow
 
     def scan(
         self, columns: Mapping[str, Floats], centres: Floats | None
     ) -> tuple[dict[str, NumberSums], Products | None]:
         """Sums of columns of one length. Co-moments around `centres`, of shape (names,)."""
-        rows = [columns[name] for name in self.names]
+        on_grid = np.array([self.bins[name].grid is not None for name in self.names])
+        order = np.argsort(~on_grid, kind="stable")
+        names = [self.names[place] for place in order]
+        given, bins = [columns[name] for name in names], [self.bins[name] for name in names]
+        memory = self._spare.pop() if self._spare else Memory(len(names), min(BLOCK, given[0].size))
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            stretch = _Stretch(rows, [self.bins[name] for name in self.names], products=self.co_moments)
-            for first in range(0, rows[0].size, stretch.width):
-                stretch.block(first)
-            sums = dict(zip(self.names, stretch.done(), strict=True))
-            if not self.co_moments or stretch.products is None or centres is None:
+            stretch = _Stretch(given, bins, memory, co_moments=self.co_moments)
+            sums = dict(zip(names, stretch.scan(), strict=True))
+            self._spare.append(memory)
+            if stretch.products is None or centres is None:
                 return sums, None
-            return sums, stretch.products.done(self.names).around(centres)
+            return sums, stretch.products.done(self.names, order).around(centres)
+
+
+class Memory:
+    """Room for a block of so many columns and rows; smaller ones lie at its beginning, without gaps."""
+
+    def __init__(self, columns: int, rows: int) -> None:
+        self.rows = max(1, rows)
+        abreast = min(columns, _ABREAST) * self.rows
+        self.values, self.squares = np.empty(abreast), np.empty(abreast)
+        self.flags, self.cells = np.empty(abreast, np.bool_), np.empty(abreast, np.int32)
+        self.deviations = np.empty((2 * columns + 1) * self.rows)  # and see BlockProducts
+        self.bins = Scratch()
 
 
 class _Stretch:
-    """One stretch while it is scanned. Deviations are from `origins`, values of the columns themselves: whole
-    numbers stay whole, and equal ones have none.
+    """One stretch of rows. Deviations are from `origins`, values of the columns themselves: whole numbers stay
+    whole, and equal ones have none.
     """
 
-    def __init__(self, columns: Sequence[Floats], bins: Sequence[Bins], *, products: bool) -> None:
-        self._columns = columns
-        self._bins = bins
-        k, length = len(columns), columns[0].size
-        self.width = max(1, min(length, BLOCK, max(512, _CELLS // k)))
-        self.sums = [NumberSums(b.edges.size + 1) for b in bins]
+    def __init__(
+        self, columns: Sequence[Floats], bins: Sequence[Bins], memory: Memory, *, co_moments: bool
+    ) -> None:
+        k = len(columns)
+        self._memory, self._length = memory, columns[0].size
         self._origins = np.array([_typical(column) for column in columns])
-        self._deviations, self._squares = np.empty((k, self.width)), np.empty((k, self.width))
-        self._flags = np.empty((k, self.width), np.bool_)
         self._powers = np.zeros((4, k))
-        self._grid = _GridCells(bins, self.width)
-        self._scratch = Scratch()
-        self.products = BlockProducts(self._origins) if products else None
+        self._parts = [slice(first, min(k, first + _ABREAST)) for first in range(0, k, _ABREAST)]
+        self._abreast = [_Abreast(columns[part], bins[part], memory) for part in self._parts]
+        self.products = BlockProducts(self._origins) if co_moments else None
 
-    def block(self, first: int) -> None:
-        """Rows `first` to `first + width`."""
-        blocks = [column[first : first + self.width] for column in self._columns]
-        length = blocks[0].size
-        deviations = self._deviations[:, :length]
-        for values, origin, row in zip(blocks, self._origins, deviations, strict=True):
-            np.subtract(values, origin, out=row)
-        totals = deviations.sum(axis=1)
-        self._zeros(blocks, deviations)
-        present, nans = None, np.zeros(len(blocks), np.int64)
-        if not np.isfinite(totals).all():
-            odd = np.flatnonzero(~np.isfinite(totals))
-            present = np.ones(deviations.shape)
-            for place in odd.tolist():
-                nans[place] = self._odd(place, blocks[place], deviations[place], present[place])
-            totals = deviations.sum(axis=1)
-        for sums, missing in zip(self.sums, nans.tolist(), strict=True):
-            sums.count += length - missing
-            sums.nulls += missing
-        self._power_sums(totals, deviations, present)
-        self._count(blocks, nans)
+    def scan(self) -> list[NumberSums]:
+        """The sums of all rows, by column."""
+        for first in range(0, self._length, self._memory.rows):
+            self._block(first, min(self._length, first + self._memory.rows))
+        sums = [found for columns in self._abreast for found in columns.done(self._length)]
+        for found, origin, powers in zip(sums, self._origins, self._powers.T, strict=True):
+            found.moments = around_mean(found.count - found.infinite, float(origin), *map(float, powers))
+        return sums
 
-    def done(self) -> list[NumberSums]:
-        """The sums, by column."""
-        self._grid.give(self.sums)
-        for sums, values in zip(self.sums, self._columns, strict=True):
-            finite = values if sums.nulls == sums.infinite == 0 else values[np.isfinite(values)]
-            if finite.size:
-                sums.extremes(float(finite.min()), float(finite.max()))
-        for sums, origin, powers in zip(self.sums, self._origins, self._powers.T, strict=True):
-            sums.moments = around_mean(sums.count - sums.infinite, float(origin), *map(float, powers))
-        return self.sums
-
-    def _zeros(self, blocks: Sequence[Floats], deviations: Floats) -> None:
-        same = np.equal(deviations, -self._origins[:, None], out=self._flags[:, : deviations.shape[1]])
-        for place in np.flatnonzero(same.any(axis=1)).tolist():  # rounding may make zeros of small values
-            self.sums[place].zeros += blocks[place].size - int(np.count_nonzero(blocks[place]))
-
-    def _odd(self, place: int, values: Floats, deviations: Floats, present: Floats) -> int:
-        """A column with values that are not finite: their deviations are set to 0. Returns how many NaN."""
-        usable = np.isfinite(values)
-        nans = int(np.count_nonzero(np.isnan(values)))
-        self.sums[place].infinite += values.size - nans - int(np.count_nonzero(usable))
-        np.copyto(deviations, 0.0, where=~usable)
-        present[:] = usable
-        return nans
-
-    def _power_sums(self, totals: Floats, deviations: Floats, present: Floats | None) -> None:
-        squares = np.multiply(deviations, deviations, out=self._squares[:, : deviations.shape[1]])
-        self._powers[0] += totals
-        self._powers[1] += squares.sum(axis=1)
-        self._powers[2] += np.vecdot(squares, deviations)
-        self._powers[3] += np.vecdot(squares, squares)
+    def _block(self, first: int, stop: int) -> None:
+        k, length = self._origins.size, stop - first
+        table = self._memory.deviations[: (2 * k + 1) * length].reshape(2 * k + 1, length)
+        unusable: dict[int, Mask] = {}
+        for part, columns in zip(self._parts, self._abreast, strict=True):
+            deviations = table[part]
+            found = columns.block(first, stop, self._origins[part], deviations)
+            unusable |= {part.start + row: where for row, where in found.items()}
+            squares = self._memory.squares[: deviations.size].reshape(deviations.shape)
+            np.multiply(deviations, deviations, out=squares)
+            self._powers[2, part] += np.vecdot(squares, deviations)
+            self._powers[3, part] += np.vecdot(squares, squares)
         if self.products is not None:
-            self.products.add(deviations, totals, present)
+            totals, squared = self.products.add(table, unusable)
+        else:
+            totals, squared = table[:k].sum(axis=1), np.vecdot(table[:k], table[:k])
+        self._powers[0] += totals
+        self._powers[1] += squared
 
-    def _count(self, blocks: Sequence[Floats], nans: Counts) -> None:
-        self._grid.add(blocks, nans, self._squares)
-        for place, (bins, values) in enumerate(zip(self._bins, blocks, strict=True)):
-            if bins.grid is None:
-                self.sums[place].counts += bins.count(values, self._scratch, int(nans[place]))
+
+class _Abreast:
+    """Columns that lie in one matrix, a row of it each; those whose edges lie on a grid come first."""
+
+    def __init__(self, columns: Sequence[Floats], bins: Sequence[Bins], memory: Memory) -> None:
+        self._columns, self._bins, self._memory = columns, bins, memory
+        self._sums = [NumberSums(b.edges.size + 1) for b in bins]
+        self._low, self._high = np.full(len(bins), np.inf), np.full(len(bins), -np.inf)
+        self._grid = _GridCells([b.grid for b in bins if b.grid is not None])
+        self._least, self._most = np.full(len(bins), -_LARGEST), np.full(len(bins), _LARGEST)
+        self._least[: self._grid.rows], self._most[: self._grid.rows] = self._grid.reach
+
+    def block(self, first: int, stop: int, origins: Floats, deviations: Floats) -> dict[int, Mask]:
+        """Count rows `first` to `stop` and write their `deviations`, 0 where a value is not finite; where that
+        is, by row of the matrix.
+        """
+        blocks = [column[first:stop] for column in self._columns]
+        values = self._memory.values[: deviations.size].reshape(deviations.shape)
+        np.concatenate(blocks, out=values.reshape(-1))
+        np.subtract(values, origins[:, None], out=deviations)
+        zero = np.equal(values, 0.0, out=self._memory.flags[: values.size].reshape(values.shape))
+        if zero.any():
+            for sums, where in zip(self._sums, zero, strict=True):
+                sums.zeros += int(np.count_nonzero(where))
+        low, high = values.min(axis=1), values.max(axis=1)
+        near = (low >= self._least) & (high <= self._most)
+        unusable: dict[int, Mask] = {}
+        if not near.all():
+            for row in np.flatnonzero(~near).tolist():
+                nans = 0
+                if not isfinite(low[row]) or not isfinite(high[row]):
+                    unusable[row] = ~np.isfinite(blocks[row])
+                    nans = self._odd(row, blocks[row], unusable[row], deviations[row])
+                    low[row], high[row] = _extremes(blocks[row], ~unusable[row])
+                self._grid.hold(row, values[row], nans)
+        np.minimum(self._low, low, out=self._low)
+        np.maximum(self._high, high, out=self._high)
+        for row in range(self._grid.rows, len(blocks)):
+            missing = int(np.count_nonzero(np.isnan(blocks[row]))) if row in unusable else 0
+            self._sums[row].counts += self._bins[row].count(blocks[row], self._memory.bins, missing)
+        self._grid.add(values[: self._grid.rows], self._memory.cells)
+        return unusable
+
+    def done(self, rows: int) -> list[NumberSums]:
+        """The sums of so many rows, by column, but for the moments."""
+        self._grid.give(self._sums)
+        for sums, low, high in zip(self._sums, self._low.tolist(), self._high.tolist(), strict=True):
+            sums.count = rows - sums.nulls
+            if low <= high:
+                sums.extremes(low, high)
+        return self._sums
+
+    def _odd(self, row: int, values: Floats, unusable: Mask, deviations: Floats) -> int:
+        """Count what is not finite, and set its deviations to 0. Returns how many NaN."""
+        np.copyto(deviations, 0.0, where=unusable)
+        nans = int(np.count_nonzero(np.isnan(values)))
+        self._sums[row].nulls += nans
+        self._sums[row].infinite += int(np.count_nonzero(unusable)) - nans
+        return nans
 
 
 class _GridCells:
-    """Counts of the cells of all columns whose edges lie on a grid, in one array."""
+    """Counts of the cells of columns whose edges lie on a grid, in one array.
 
-    def __init__(self, bins: Sequence[Bins], width: int) -> None:
-        self._columns = [(place, b.grid) for place, b in enumerate(bins) if b.grid is not None]
-        sizes = np.array([grid.cells for _, grid in self._columns], np.int64)
+    `reach`: the least and the largest values that have cells before these are held to the first and the last,
+    each of shape (rows,).
+    """
+
+    def __init__(self, grids: Sequence[Grid]) -> None:
+        self.rows, self._grids = len(grids), grids
+        sizes = np.array([grid.cells for grid in grids], np.int64)
         ends = np.cumsum(sizes)
-        starts = ends - sizes
-        lowest = np.array([grid.lowest for _, grid in self._columns])
-        self._shift = (lowest - starts)[:, None]
-        self._starts = starts
-        self._first, self._last = starts[:, None].astype(float), (ends - 1)[:, None].astype(float)
-        self._cells = np.empty((len(self._columns), width), np.int32)
+        self._starts = ends - sizes
+        inverse, lowest = (
+            np.array([getattr(grid, name) for grid in grids]) for name in ("inverse", "lowest")
+        )
+        self.reach = (lowest - _CASTS) / inverse, (lowest + _CASTS) / inverse
+        self._inverse, self._shift = inverse[:, None], (lowest - self._starts)[:, None]
+        self._first = self._starts[:, None].astype(np.int32)
+        self._last = (ends - 1)[:, None].astype(np.int32)
+        self._held = np.stack([lowest, lowest + sizes - 1], axis=1) / self._inverse
         self._counts = np.zeros(int(sizes.sum()), np.int64)
 
-    def add(self, blocks: Sequence[Floats], nans: Counts, scratch: Floats) -> None:
-        """Count one block."""
-        if not self._columns:
+    def hold(self, row: int, values: Floats, nans: int) -> None:
+        """Move values that are out of reach into it; NaN, of which there are so many, count nowhere."""
+        if row < self.rows:
+            np.fmax(values, self._held[row, 0], out=values)
+            np.fmin(values, self._held[row, 1], out=values)
+            self._counts[self._starts[row]] -= nans
+
+    def add(self, values: Floats, scratch: NDArray[np.int32]) -> None:
+        """Count one block, of shape (rows, any), all within reach. It is overwritten."""
+        if not self.rows:
             return
-        length = blocks[0].size
-        scaled = scratch[: len(self._columns), :length]
-        for row, (place, grid) in zip(scaled, self._columns, strict=True):
-            np.multiply(blocks[place], grid.inverse, out=row)
+        scaled = np.multiply(values, self._inverse, out=values)
         np.ceil(scaled, out=scaled)
         np.subtract(scaled, self._shift, out=scaled)
-        np.clip(scaled, self._first, self._last, out=scaled)
-        for row, (place, _) in enumerate(self._columns):
-            if nans[place]:
-                np.copyto(scaled[row], self._first[row], where=np.isnan(scaled[row]))
-                self._counts[self._starts[row]] -= nans[place]
-        cells = self._cells[:, :length]
+        cells = scratch[: scaled.size].reshape(scaled.shape)
         np.copyto(cells, scaled, casting="unsafe")
-        self._counts += np.bincount(cells.ravel(), minlength=self._counts.size)
+        np.clip(cells, self._first, self._last, out=cells)
+        self._counts += np.bincount(cells.reshape(-1), minlength=self._counts.size)
 
     def give(self, sums: Sequence[NumberSums]) -> None:
         """To each column the counts of its bins."""
-        for start, (place, grid) in zip(self._starts.tolist(), self._columns, strict=True):
-            sums[place].counts += np.add.reduceat(self._counts[start : start + grid.cells], grid.starts)
+        for start, grid, found in zip(self._starts.tolist(), self._grids, sums, strict=False):
+            found.counts += np.add.reduceat(self._counts[start : start + grid.cells], grid.starts)
+
+
+def _extremes(values: Floats, usable: Mask) -> tuple[float, float]:
+    """Infinity and its negative where none is usable."""
+    low = np.min(values, initial=np.inf, where=usable)
+    high = np.max(values, initial=-np.inf, where=usable)
+    return float(low), float(high)
 
 
 def _typical(values: Floats) -> float:

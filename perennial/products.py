@@ -1,5 +1,6 @@
 """Co-moments of the number columns, pairwise complete: correlations and Hotelling's T² without the rows."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,8 @@ from perennial.columns import Floats
 from perennial.errors import ProfileMismatch
 
 MAX_COLUMNS = 64
+
+Mask = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,40 +103,54 @@ class BlockProducts:
     """Adds up blocks of rows."""
 
     def __init__(self, centres: Floats) -> None:
+        k = centres.size
         self.centres = centres
-        size = (centres.size, centres.size)
-        self.rows, self.sums, self.products = np.zeros(size), np.zeros(size), np.zeros(size)
+        self._rows, self._sums, self._products = (np.zeros((k, k)) for _ in range(3))
 
-    def add(self, deviations: Floats, totals: Floats, present: Floats | None) -> None:
-        """`deviations` of shape (k, rows) from the centres, 0 where `present` is 0; `totals` are their sums.
-
-        `present` has the same shape; it is None where no value is missing.
+    def add(self, table: Floats, unusable: Mapping[int, Mask]) -> tuple[Floats, Floats]:
+        """The first k rows of `table`, of shape (2 k + 1, rows), are deviations from the centres, 0 where a
+        column's values are `unusable`; the others are written over. Returns the sums of deviations and of
+        their squares, of shape (k,).
         """
-        self.products += gram(deviations, deviations)
-        if present is None:
-            self.rows += float(deviations.shape[1])
-            self.sums += totals[:, None]
+        k = self.centres.size
+        table = table[: k + 1 + len(unusable)]
+        table[k] = 1.0
+        presence = np.full(k, k)  # the row that says where a column's values are present
+        for row, (place, where) in enumerate(unusable.items(), k + 1):
+            np.logical_not(where, out=table[row], casting="unsafe")
+            presence[place] = row
+        together = gram(table[:k], table)
+        self._products += together[:, :k]
+        self._sums += together[:, presence]
+        if unusable:
+            shared = gram(table[k:], table[k:].copy())
+            self._rows += shared[np.ix_(presence - k, presence - k)]
         else:
-            self.rows += gram(present, present)
-            self.sums += gram(deviations, present)
+            self._rows += float(table.shape[1])
+        return together[:, k], together.diagonal()
 
-    def done(self, names: tuple[str, ...]) -> Products:
-        """What was added, as it is stored."""
-        whole = np.rint(self.rows).astype(np.int64)
-        symmetric = (self.products + self.products.T) / 2
-        return Products(names, self.centres, whole, finite(self.sums), finite(symmetric))
+    def done(self, names: tuple[str, ...], order: NDArray[np.intp]) -> Products:
+        """What was added, as it is stored; column i of the blocks was `names[order[i]]`."""
+        back = np.argsort(order)
+        square = np.ix_(back, back)
+        whole = np.rint(self._rows).astype(np.int64)
+        symmetric = (self._products + self._products.T) / 2
+        return Products(
+            names, self.centres[back], whole[square], finite(self._sums[square]), finite(symmetric[square])
+        )
 
 
 def gram(left: Floats, right: Floats) -> Floats:
     """left @ right.T, in pieces so small that a threaded BLAS leaves each to one thread: its threads would
-    fight ours. OpenBLAS does so up to 262,144 multiplications (interface/gemm.c).
+    fight ours. OpenBLAS does so up to 262,144 multiplications (interface/gemm.c); of one array with itself
+    numpy calls another routine, with other limits: they must be two.
     """
-    k, length = left.shape
-    piece = 1 << max(0, min(10, (262_144 // (k * k)).bit_length() - 1))
+    length = left.shape[1]
+    piece = 1 << max(0, min(10, (262_144 // (len(left) * len(right))).bit_length() - 1))
     whole = length - length % piece
-    right = right.copy()  # of one array with itself numpy would call another routine, with other limits
-    shape = (k, -1, piece)
-    pieces = left[:, :whole].reshape(shape).transpose(1, 0, 2) @ right[:, :whole].reshape(shape).transpose(
-        1, 2, 0
-    )
+    pieces = _cut(left[:, :whole], piece) @ _cut(right[:, :whole], piece).transpose(0, 2, 1)
     return np.asarray(pieces.sum(axis=0) + left[:, whole:] @ right[:, whole:].T)
+
+
+def _cut(matrix: Floats, piece: int) -> Floats:
+    return matrix.reshape(len(matrix), -1, piece).transpose(1, 0, 2)

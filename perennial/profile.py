@@ -8,6 +8,7 @@ KB per column.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Self
@@ -124,11 +125,16 @@ class Profile:
 
 class ProfileStream:
     """A profile in the making, part by part in the order of the rows. `first` is a table or a part of it, of
-    which kinds and bins are taken where no `like` fixes them.
+    which kinds and bins are taken where no `like` fixes them. With a `pool`, parts are counted in it while the
+    next ones are made: these may not be changed then.
     """
 
     def __init__(
-        self, first: Mapping[str, Any], like: Profile | None, schema: Mapping[str, Column] | None
+        self,
+        first: Mapping[str, Any],
+        like: Profile | None,
+        schema: Mapping[str, Column] | None,
+        pool: Executor | None = None,
     ) -> None:
         kinds = _kinds(first, like, schema)
         if like is None:
@@ -143,7 +149,7 @@ class ProfileStream:
                 products.names if products else (),
                 products.centres if products else None,
             )
-        self._scan = Scan(plan)
+        self._scan = Scan(plan, pool)
         self._kinds = kinds
         self.incoming = tuple((name, incoming_type(values)) for name, values in first.items())
 

@@ -8,8 +8,8 @@ cores. Scratch memory is a few megabytes, whatever the table.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -76,10 +76,14 @@ def co_moment_names(kinds: Mapping[str, Kind]) -> tuple[str, ...]:
 
 
 class Scan:
-    """Adds up the parts of a table. `add` in the order of the rows, `columns` and `products` at the end."""
+    """Adds up the parts of a table. `add` in the order of the rows, `columns` and `products` at the end.
 
-    def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+    With a `pool`, `add` does not wait: a part is counted while the next one is made.
+    """
+
+    def __init__(self, plan: Plan, pool: Executor | None = None) -> None:
+        self._plan, self._pool = plan, pool
+        self._running: list[Future[Any]] = []
         self._bins = {name: Bins(np.asarray(plan.edges[name], np.float64)) for name in plan.numbers}
         self._groups = _groups(plan, self._bins)
         self._sums = {name: NumberSums(self._bins[name].edges.size + 1) for name in plan.numbers}
@@ -108,15 +112,15 @@ class Scan:
             for start in range(0, rows, STRETCH)
             for group in self._groups
         ]
-        done = _on_all_cores(counting + scans, rows * len(self._plan.kinds))
-        for sums, products in done[len(counting) :]:
-            for name, found in sums.items():
-                self._sums[name].add(found)
-            if products is not None:
-                self._products = products if self._products is None else self._products.merge(products)
+        if self._pool is None:
+            self._take(_on_all_cores(counting + scans, rows * len(self._plan.kinds)))
+        else:
+            self._wait()  # a column's levels are counted in one place at a time
+            self._running = [self._pool.submit(task) for task in counting + scans]
 
     def columns(self) -> dict[str, ColumnProfile]:
         """The column profiles, in the order of the plan."""
+        self._wait()
         return {
             name: self._levels[name].done() if name in self._levels else self._number(name, kind)
             for name, kind in self._plan.kinds.items()
@@ -124,6 +128,7 @@ class Scan:
 
     def products(self) -> Products | None:
         """Co-moments around the centres planned, else around the columns' own means."""
+        self._wait()
         names = self._plan.names
         if not names:
             return None
@@ -131,6 +136,18 @@ class Scan:
             return self._products or Products.nothing(names, self._plan.centres)
         means = np.array([self._sums[name].moments.mean for name in names])
         return self._products.around(means) if self._products else Products.nothing(names, means)
+
+    def _wait(self) -> None:
+        """For the part that is being counted."""
+        running, self._running = self._running, []
+        self._take([future.result() for future in running])
+
+    def _take(self, done: Sequence[tuple[dict[str, NumberSums], Products | None] | None]) -> None:
+        for sums, products in filter(None, done):
+            for name, found in sums.items():
+                self._sums[name].add(found)
+            if products is not None:
+                self._products = products if self._products is None else self._products.merge(products)
 
     def _number(self, name: str, kind: Kind) -> NumberColumn:
         column = self._sums[name].done(kind, self._bins[name].edges)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from perennial.columns import decoded, is_arrow, taken
+from perennial.columns import decoded, is_arrow, rows_of
 
 
 class Reservoir:
@@ -32,7 +32,7 @@ class Reservoir:
             places = np.flatnonzero(keys < worst)
             if not places.size:
                 return
-            columns = {name: taken(values, places) for name, values in columns.items()}
+            columns = rows_of(columns, places)
             keys = keys[places]
         self._parts.append(columns)
         self._keys = np.concatenate([self._keys, keys])
@@ -52,7 +52,7 @@ class Reservoir:
             joined = {name: _joined([part[name] for part in self._parts]) for name in self._parts[0]}
         if self._keys.size > self._most:
             places = np.sort(np.argpartition(self._keys, self._most)[: self._most])
-            joined = {name: taken(values, places) for name, values in joined.items()}
+            joined = rows_of(joined, places)
             self._keys = self._keys[places]
         self._parts = [joined]
 

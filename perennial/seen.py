@@ -93,7 +93,8 @@ def hashes_of(column: pa.ChunkedArray) -> Hashes:
     if pa.types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if pa.types.is_floating(column.type):
-        numbers = column.fill_null(0.0).to_numpy().astype(np.float64) + 0.0  # one zero, not two
+        filled = column.fill_null(0.0) if column.null_count else column
+        numbers = np.asarray(filled.to_numpy(), np.float64) + 0.0  # one zero, not two
         return mixed(numbers.view(np.uint64))
     if not pa.types.is_string(column.type):
         return mixed(column.cast(pa.int64()).fill_null(0).to_numpy().astype(np.int64).view(np.uint64))

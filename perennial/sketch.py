@@ -109,7 +109,11 @@ def _polynomials(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Hashes:
 
 def mixed(values: Hashes) -> Hashes:
     """The last step of splitmix64 (S. Vigna), so that all bits depend on all bytes."""
+    moved = values >> np.uint64(30)
+    result = values ^ moved
     with np.errstate(over="ignore"):
-        values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-        values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+        result *= np.uint64(0xBF58476D1CE4E5B9)
+        result ^= np.right_shift(result, np.uint64(27), out=moved)
+        result *= np.uint64(0x94D049BB133111EB)
+    result ^= np.right_shift(result, np.uint64(31), out=moved)
+    return result

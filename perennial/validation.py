@@ -6,8 +6,9 @@ whole, with reasons that say what was expected, what came, and in how many rows.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -122,25 +123,26 @@ def validate_files(
     Each file is read once, in parts: memory does not grow with the files. The profile is counted into the
     bins of `like`, else into bins of the first rows. Raises InvalidData where a file cannot be read.
     """
-    reading = _Reading(config, like, sample_rows)
     budget = Budget(config.validation.max_bytes)
-    for path, name in files:
-        parts = read_parts(path, name, config, budget)
-        for part in one_ahead(iter(parts)):
-            reading.add(part)
+    with ThreadPoolExecutor(os.process_cpu_count()) as pool:
+        reading = _Reading(config, like, sample_rows, pool)
+        for path, name in files:
+            parts = read_parts(path, name, config, budget)
+            for part in one_ahead(iter(parts)):
+                reading.add(part, parts.rows)
+                if reading.cut:
+                    break
+            reading.end_file(parts.names)
             if reading.cut:
                 break
-        reading.end_file(parts.names)
-        if reading.cut:
-            break
-    return reading.verdict(now)
+        return reading.verdict(now)
 
 
 class _Reading:
     """A batch while it is read."""
 
-    def __init__(self, config: ModelConfig, like: Profile | None, sample_rows: int) -> None:
-        self._config, self._like = config, like
+    def __init__(self, config: ModelConfig, like: Profile | None, sample_rows: int, pool: Executor) -> None:
+        self._config, self._like, self._pool = config, like, pool
         self._check = Check(config, keep_levels=True, count_duplicates=True)
         self._sample = Reservoir(sample_rows, config.seed)
         known = like.columns if like else ()
@@ -151,8 +153,10 @@ class _Reading:
         self._present: set[str] | None = None
         self.cut = False
 
-    def add(self, part: pa.Table) -> None:
-        """Rows that follow."""
+    def add(self, part: pa.Table, of: int | None) -> None:
+        """Rows that follow, of a file with so many, where that is known."""
+        if of is not None and part.num_rows < of and not self._check.counts.rows:
+            self._check.counts.duplicates.expect(of)
         cleaned = self._check.add(part)
         counts = self._check.counts
         self.cut = counts.rows > self._config.validation.max_rows
@@ -194,7 +198,7 @@ class _Reading:
         first = _columns(pa.concat_tables(tables))
         self._waiting = []
         declared = {name: self._config.columns[name] for name in first}
-        self._profile = ProfileStream(first, self._like, declared)
+        self._profile = ProfileStream(first, self._like, declared, self._pool)
         self._profile.add(first)
 
     def _profiled(self) -> Profile | None:

@@ -114,7 +114,7 @@ def _vector_number(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
         or pa.types.is_decimal(values.type)
     ):
         return None
-    numbers = values.cast(pa.float64(), safe=False)
+    numbers = values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False)
     total = pc.sum(numbers).as_py()
     if total is None or isfinite(total):
         return numbers

@@ -13,7 +13,7 @@ from perennial.dataset.streams import Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BATCH_ROWS = 65_536  # few enough for the same memory to be taken again
+_BATCH_ROWS = 131_072  # few enough for the same memory to be taken again
 _BATCH_VALUES = 4_000_000  # of wide tables, fewer rows at a time
 
 
