@@ -22,8 +22,6 @@ Floats = NDArray[np.float64]
 
 _MANY_LEVELS = 256
 _LOOKED_AT = 100_000
-_MANY_ROWS = 10_000
-_JOINED = 65_536
 
 
 def columns_of(table: Any) -> dict[str, Any]:
@@ -142,7 +140,7 @@ def count_levels(values: Any) -> tuple[dict[str, int], int]:
     if hasattr(values, "factorize"):  # pandas
         codes, levels = values.factorize()
         seen = np.bincount(codes + 1, minlength=len(levels) + 1).tolist()
-        return _by_level(zip(levels.tolist(), seen[1:], strict=True)), int(seen[0])
+        return by_level(zip(levels.tolist(), seen[1:], strict=True)), int(seen[0])
     missing = _missing_count(values)
     if is_arrow(values):
         counted = values.value_counts()
@@ -154,10 +152,11 @@ def count_levels(values: Any) -> tuple[dict[str, int], int]:
             present.astype(str) if present.dtype == object else present, return_counts=True
         )
         pairs = zip(distinct.tolist(), times.tolist(), strict=True)
-    return _by_level(pairs), missing
+    return by_level(pairs), missing
 
 
-def _by_level(pairs: Iterable[tuple[Any, Any]]) -> dict[str, int]:
+def by_level(pairs: Iterable[tuple[Any, Any]]) -> dict[str, int]:
+    """Counts by level of counts by value; missing values are left out."""
     counts: dict[str, int] = {}
     for value, times_seen in pairs:
         if times_seen and not _is_nothing(value):
@@ -177,34 +176,6 @@ def as_arrow_strings(values: Any) -> pa.ChunkedArray | None:
         whole = inner.__arrow_array__()
         return whole if hasattr(whole, "num_chunks") else pa.chunked_array([whole])
     return None
-
-
-def lines_of(values: Any) -> pa.ChunkedArray | None:
-    """A long column of Python strings as arrow strings that each end in a line feed; None where it is none,
-    or a value is missing or has line feeds itself, or there is no pyarrow.
-
-    Joining takes a third of the time of converting value by value, which holds the interpreter's lock.
-    """
-    if str(getattr(values, "dtype", "")) != "object" or len(values) < _MANY_ROWS:
-        return None
-    array = _as_numpy(values)
-    try:
-        import pyarrow as pa
-    except ImportError:
-        return None
-    chunks = []
-    for start in range(0, array.size, _JOINED):
-        part = array[start : start + _JOINED].tolist()
-        try:
-            text = "\n".join(part).encode() + b"\n"
-        except (TypeError, UnicodeEncodeError):
-            return None
-        ends = np.flatnonzero(np.frombuffer(text, np.uint8) == ord("\n")) + 1
-        if ends.size != len(part):
-            return None
-        offsets = np.concatenate(([0], ends)).astype(np.int64)
-        chunks.append(pa.LargeStringArray.from_buffers(ends.size, pa.py_buffer(offsets), pa.py_buffer(text)))
-    return pa.chunked_array(chunks)
 
 
 def text_lengths(values: Any) -> Floats:

@@ -24,10 +24,10 @@ from perennial.columns import (
     count_levels,
     counted_levels,
     is_arrow,
-    lines_of,
     utf8_pieces,
 )
 from perennial.histogram import Counts
+from perennial.object_strings import count_shared, lines_of
 from perennial.sketch import Distinct
 
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ class LevelCounts:
                 self._add_encoded(chunk)
             return
         self._decode()
+        shared = count_shared(values)
+        if shared is not None:
+            self._add_found(*shared)
+            return
         counted = _counted(values)
         if counted is None:
             self._add_found(*count_levels(values))
