@@ -1,5 +1,6 @@
-"""A category column of two profiles compared: chi-square, and every statistic."""
+"""Category columns of two profiles compared: chi-square, and every statistic."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,25 +12,42 @@ from perennial.drift.kullback_leibler import kullback_leibler
 from perennial.drift.levels import new_levels, vanished_levels
 from perennial.drift.materiality import in_deviations, share_error, without_noise
 from perennial.drift.psi import psi, psi_noise
+from perennial.histogram import Counts
 from perennial.profile import CategoryColumn
 
+Pairs = Mapping[str, tuple[CategoryColumn, CategoryColumn]]
 
-def compare_categories(reference: CategoryColumn, current: CategoryColumn) -> ColumnEvidence:
-    """Evidence for a pair of columns that count the same levels, both with values."""
-    before, now = pool_tail((reference.counts, reference.other), (current.counts, current.other))
+
+def compare_categories(pairs: Pairs) -> dict[str, ColumnEvidence]:
+    """Evidence for each pair of columns that count the same levels, both with values."""
+    pooled = {
+        name: pool_tail((before.count_array, before.other), (now.count_array, now.other))
+        for name, (before, now) in pairs.items()
+    }
+    divergences = _divergences(pooled)
+    return {name: _compare(*pair, pooled[name], divergences[name]) for name, pair in pairs.items()}
+
+
+def _compare(
+    reference: CategoryColumn,
+    current: CategoryColumn,
+    pooled: tuple[Counts, Counts],
+    divergences: tuple[float, float, float],
+) -> ColumnEvidence:
+    before, now = pooled
     result = chi_square(before, now)
     distance = total_variation(before, now)
     effect = in_deviations(without_noise(distance, total_variation_noise(before, now)))
-    index = psi(before, now)
     n, m = int(before.sum()), int(now.sum())
     gone, new = vanished_levels(reference, current), new_levels(current)
+    index, divergence, apart = divergences
     statistics: dict[str, float] = {
         "chi2": result.statistic,
         "total_variation": distance,
         "psi": index,
         "psi_corrected": max(0.0, index - psi_noise(len(before), n, m)),
-        "kullback_leibler": kullback_leibler(before, now),
-        "jensen_shannon": jensen_shannon(before, now),
+        "kullback_leibler": divergence,
+        "jensen_shannon": apart,
         "new_levels_share": current.other / current.count,
         "vanished_levels": float(len(gone)),
     }
@@ -44,13 +62,27 @@ def compare_categories(reference: CategoryColumn, current: CategoryColumn) -> Co
     return ColumnEvidence((test,), statistics, tuple(notes))
 
 
+def _divergences(pooled: Mapping[str, tuple[Counts, Counts]]) -> dict[str, tuple[float, float, float]]:
+    """PSI, Kullback-Leibler and Jensen-Shannon by name: of columns with as many levels at once."""
+    alike: dict[int, list[str]] = {}
+    for name, (before, _) in pooled.items():
+        alike.setdefault(len(before), []).append(name)
+    found: dict[str, tuple[float, float, float]] = {}
+    for names in alike.values():
+        before, now = (np.stack([pooled[name][side] for name in names]) for side in (0, 1))
+        kinds = (of(before, now).tolist() for of in (psi, kullback_leibler, jensen_shannon))
+        found |= dict(zip(names, zip(*kinds, strict=True), strict=True))
+    return found
+
+
 def _largest_change(reference: CategoryColumn, current: CategoryColumn) -> str:
-    names = [*reference.levels, "levels the reference has not"]
-    before: Any = np.array([*reference.counts, reference.other]) / reference.count
-    now: Any = np.array([*current.counts, current.other]) / current.count
+    before: Any = np.append(reference.count_array, reference.other) / reference.count
+    now: Any = np.append(current.count_array, current.other) / current.count
     change = np.abs(now - before)
     newcomers = current.other > 0 and change[-1] >= change.max() / 2  # new levels say more than shares
-    most = len(names) - 1 if newcomers else int(change.argmax())
+    most = len(change) - 1 if newcomers else int(change.argmax())
+    if most < len(reference.levels):
+        return f"{reference.levels[most]} {before[most]:.0%} → {now[most]:.0%}"
     unseen = ", ".join(level for level, _ in current.unseen[:3])
-    named = f" ({unseen})" if most == len(names) - 1 and unseen else ""
-    return f"{names[most]}{named} {before[most]:.0%} → {now[most]:.0%}"
+    named = f" ({unseen})" if unseen else ""
+    return f"levels the reference has not{named} {before[most]:.0%} → {now[most]:.0%}"

@@ -68,12 +68,13 @@ def detect_drift(  # noqa: PLR0913
     family = [evidence[name].p_value for name in names if evidence[name].tests]
     harmless = _harmless(evidence, policy)
     adjusted = iter(holm([*family, *([performance.p_value] if performance else [])]))
+    drawn = bars({name: (before.columns[name], now.columns[name]) for name in names})
     verdicts = {
         name: _verdict(
             name,
             evidence[name],
             adjust(next(adjusted), share) if evidence[name].tests else None,
-            (before.columns[name], now.columns[name]),
+            (before.columns[name].kind, drawn[name]),
             _Limits(policy, len(family), label, weights.get(name, 1.0), harmless[name]),
         )
         for name in names
@@ -184,7 +185,7 @@ def _verdict(
     name: str,
     found: ColumnEvidence,
     adjusted: float | None,
-    pair: tuple[ColumnProfile, ColumnProfile],
+    column: tuple[str, dict[str, Any]],
     limits: _Limits,
 ) -> ColumnDrift:
     factor = adjusted / found.p_value if adjusted is not None and found.p_value > 0 else 1.0
@@ -196,7 +197,7 @@ def _verdict(
     drifted = [test for test, _, significant, material in judged if significant and material]
     return ColumnDrift(
         name=name,
-        kind=pair[0].kind,
+        kind=column[0],
         role="label" if name == limits.label else "feature",
         drifted=bool(drifted),
         significant=any(significant for _, _, significant, _ in judged),
@@ -210,7 +211,7 @@ def _verdict(
             told(test, corrected, significant=significant, material=material, large=limits.large(test))
             for test, corrected, significant, material in judged
         ),
-        histogram=bars(*pair),
+        histogram=column[1],
     )
 
 

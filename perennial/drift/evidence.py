@@ -71,7 +71,7 @@ def compare_columns(reference: Profile, current: Profile, names: Iterable[str]) 
 
     pairs = {name: (reference.columns[name], current.columns[name]) for name in names}
     numbers: dict[str, tuple[NumberColumn, NumberColumn]] = {}
-    found: dict[str, ColumnEvidence] = {}
+    categories: dict[str, tuple[CategoryColumn, CategoryColumn]] = {}
     for name, (before, now) in pairs.items():
         if not (before.count and now.count):
             continue
@@ -79,8 +79,8 @@ def compare_columns(reference: Profile, current: Profile, names: Iterable[str]) 
             if before.kind != "datetime":  # time always moves on, which is no drift
                 numbers[name] = (before, now)
         elif isinstance(before, CategoryColumn) and isinstance(now, CategoryColumn):
-            found[name] = compare_categories(before, now)
-    found |= compare_numbers(numbers)
+            categories[name] = (before, now)
+    found = compare_categories(categories) | compare_numbers(numbers)
     return {name: _with_missing(found.get(name, ColumnEvidence()), *pair) for name, pair in pairs.items()}
 
 

@@ -33,9 +33,10 @@ def vanished_levels(reference: CategoryColumn, current: CategoryColumn) -> tuple
     """
     if not reference.count or not current.count:
         return ()
-    shares = np.array(reference.counts) / reference.count
+    gone = np.flatnonzero(current.count_array == 0).tolist()
+    shares = ((place, reference.counts[place] / reference.count) for place in gone)
     return tuple(
-        level
-        for level, share, seen in zip(reference.levels, shares, current.counts, strict=True)
-        if not seen and (share >= 1 or current.count * log(1 - share) < log(_ACCIDENT))
+        reference.levels[place]
+        for place, share in shares
+        if share >= 1 or current.count * log(1 - share) < log(_ACCIDENT)
     )

@@ -55,15 +55,12 @@ def compare_numbers(pairs: Pairs) -> dict[str, ColumnEvidence]:
     errors = np.where(varies[:, None], errors, 0.0)
     p_values = np.stack([location.p_value, scale.p_value, kolmogorov(distance / error)], axis=1)
     statistics = _statistics(numbers, before, shift, stretch, distance)
+    # plain floats: of arrays each would be made one by one
+    tests = np.stack([p_values, effects, sizes, errors], axis=-1).tolist()
+    found = np.stack(list(statistics.values()), axis=1).tolist()
+    locations = np.stack([location.z, shift, error], axis=1).tolist()
     return {
-        name: _evidence(
-            pairs[name],
-            effects[row],
-            p_values[row],
-            (sizes[row], errors[row]),
-            {key: float(values[row]) for key, values in statistics.items()},
-            location=(float(location.z[row]), float(shift[row]), float(error[row])),
-        )
+        name: _evidence(pairs[name], tests[row], dict(zip(statistics, found[row], strict=True)), locations[row])
         for row, name in enumerate(numbers.names)
     }
 
@@ -96,15 +93,14 @@ def _statistics(
 
 def _evidence(
     pair: tuple[NumberColumn, NumberColumn],
-    effects: Floats,
-    p_values: Floats,
-    sizes: tuple[Floats, Floats],
+    found: list[list[float]],
     statistics: dict[str, float],
-    location: tuple[float, float, float],
+    location: list[float],
 ) -> ColumnEvidence:
+    """Of each test `found` has p-value, effect, size and error; `location` is z, shift and its error."""
     before, now = pair
     what = "mean length" if before.kind == "text" else "mean"
-    outside = outside_share(before.low, before.high, before.edges, now.counts)
+    outside = outside_share(before.low, before.high, before.edge_array, now.count_array)
     z, shift, shift_error = location
     words = (
         f"{what} {before.mean:.4g} → {now.mean:.4g} ({shift:+.2f} sd)",
@@ -112,15 +108,9 @@ def _evidence(
         f"Kolmogorov-Smirnov distance {statistics['ks']:.2f}",
     )
     tests = tuple(
-        ColumnTest(name, float(p), weight, float(effect), said, float(size), float(error))
-        for name, p, weight, effect, said, size, error in zip(
-            _TESTS,
-            p_values,
-            (LOCATION, SCALE, DISTRIBUTION),
-            effects,
-            words,
-            *sizes,
-            strict=True,
+        ColumnTest(name, p, weight, effect, said, size, error)
+        for name, weight, said, (p, effect, size, error) in zip(
+            _TESTS, (LOCATION, SCALE, DISTRIBUTION), words, found, strict=True
         )
     )
     statistics["outside_range"] = outside

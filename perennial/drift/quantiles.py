@@ -42,9 +42,9 @@ def outside_share(low: float | None, high: float | None, edges: Any, counts: Any
     >>> outside_share(1.0, 2.0, [1.0, 2.0], [0, 6, 2])
     0.25
     """
-    edges, counts = np.asarray(edges, float), np.asarray(counts, float)
-    if low is None or high is None or counts.sum() == 0 or not edges.size:
+    edges, counts = np.asarray(edges, float), np.asarray(counts)
+    if low is None or high is None or not edges.size or not (total := float(counts.sum())):
         return 0.0
-    above = counts[-1] if edges[-1] >= high else 0.0
-    below = counts[: np.searchsorted(edges, low, side="left")].sum()
-    return float((above + below) / counts.sum())
+    above = float(counts[-1]) if edges[-1] >= high else 0.0
+    below = float(counts[: edges.searchsorted(low, side="left")].sum())
+    return (above + below) / total
