@@ -9,7 +9,6 @@ from scipy.special import ndtri
 from perennial.config import DriftPolicy
 from perennial.contracts import DriftKind
 from perennial.drift.correlation import structure
-from perennial.drift.drawing import bars
 from perennial.drift.evidence import ColumnEvidence, ColumnTest, TestName, compare_columns
 from perennial.drift.family import adjust
 from perennial.drift.materiality import HARMLESS, background, leanings
@@ -68,13 +67,12 @@ def detect_drift(  # noqa: PLR0913
     family = [evidence[name].p_value for name in names if evidence[name].tests]
     harmless = _harmless(evidence, policy)
     adjusted = iter(holm([*family, *([performance.p_value] if performance else [])]))
-    drawn = bars({name: (before.columns[name], now.columns[name]) for name in names})
     verdicts = {
         name: _verdict(
             name,
             evidence[name],
             adjust(next(adjusted), share) if evidence[name].tests else None,
-            (before.columns[name].kind, drawn[name]),
+            (before.columns[name], now.columns[name]),
             _Limits(policy, len(family), label, weights.get(name, 1.0), harmless[name]),
         )
         for name in names
@@ -155,9 +153,10 @@ class _Limits:
     def material(self, test: ColumnTest) -> bool:
         """Large enough to matter, and no accident among so many columns."""
         chance = self.policy.alpha / max(self.columns, 1)
+        if test.p_value > chance or not self.large(test):
+            return False
         least = test.size + float(ndtri(chance / 2)) * test.error
-        sure = not test.error or least > self.harmless[test.name]
-        return sure and test.p_value <= chance and self.large(test)
+        return not test.error or least > self.harmless[test.name]
 
     def large(self, test: ColumnTest) -> bool:
         """Whether the effect as it was seen would matter."""
@@ -185,7 +184,7 @@ def _verdict(
     name: str,
     found: ColumnEvidence,
     adjusted: float | None,
-    column: tuple[str, dict[str, Any]],
+    pair: tuple[ColumnProfile, ColumnProfile],
     limits: _Limits,
 ) -> ColumnDrift:
     factor = adjusted / found.p_value if adjusted is not None and found.p_value > 0 else 1.0
@@ -197,7 +196,7 @@ def _verdict(
     drifted = [test for test, _, significant, material in judged if significant and material]
     return ColumnDrift(
         name=name,
-        kind=column[0],
+        kind=pair[0].kind,
         role="label" if name == limits.label else "feature",
         drifted=bool(drifted),
         significant=any(significant for _, _, significant, _ in judged),
@@ -211,7 +210,7 @@ def _verdict(
             told(test, corrected, significant=significant, material=material, large=limits.large(test))
             for test, corrected, significant, material in judged
         ),
-        histogram=column[1],
+        profiles=pair,
     )
 
 

@@ -1,6 +1,5 @@
 """The histograms of a drift report: reference and current as shares of at most 24 bars."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,49 +11,41 @@ MAX_BARS = 24
 _STEPS = np.arange(MAX_BARS + 1.0)
 
 
-def bars(pairs: Mapping[str, tuple[ColumnProfile, ColumnProfile]]) -> dict[str, dict[str, Any]]:
-    """By name of the pairs of reference and current column: `{"edges" | "levels": [...], "reference": [shares],
-    "current": [shares]}`; numbers have one edge more than shares.
+def bars(reference: ColumnProfile, current: ColumnProfile) -> dict[str, Any]:
+    """`{"edges" | "levels": [...], "reference": [shares], "current": [shares]}`; numbers have one edge more
+    than shares.
 
     Numbers get bars of equal width over the range of both; their fine bins are spread evenly. Categories get
     the levels most frequent in either, the rest together as `other levels`.
     """
-    numbers: dict[str, tuple[NumberColumn, NumberColumn]] = {}
-    found: dict[str, dict[str, Any]] = {}
-    for name, (reference, current) in pairs.items():
-        if isinstance(reference, NumberColumn) and isinstance(current, NumberColumn):
-            numbers[name] = (reference, current)
-        elif isinstance(reference, CategoryColumn) and isinstance(current, CategoryColumn):
-            found[name] = _category_bars(reference, current)
-        else:
-            found[name] = {"levels": [], "reference": [], "current": []}
-    return found | _number_bars(numbers)
+    if isinstance(reference, NumberColumn) and isinstance(current, NumberColumn):
+        return _number_bars(reference, current)
+    if isinstance(reference, CategoryColumn) and isinstance(current, CategoryColumn):
+        return _category_bars(reference, current)
+    return {"levels": [], "reference": [], "current": []}
 
 
-def _number_bars(pairs: Mapping[str, tuple[NumberColumn, NumberColumn]]) -> dict[str, dict[str, Any]]:
-    ends = {
-        name: [end for column in pair for end in (column.low, column.high) if end is not None]
-        for name, pair in pairs.items()
-    }
-    drawn = [name for name, pair in pairs.items() if ends[name] and pair[0].edges]
-    low, high = (np.array([of(ends[name]) for name in drawn], float) for of in (min, max))
-    apart = high - low > 1e-12 * np.maximum(np.maximum(np.abs(low), np.abs(high)), 1e-280)
-    margin = np.where(apart, (high - low) / (2 * MAX_BARS), np.maximum(np.abs(low), 1.0) / 100)
+def _number_bars(reference: NumberColumn, current: NumberColumn) -> dict[str, Any]:
+    ends = [end for column in (reference, current) for end in (column.low, column.high) if end is not None]
+    if not ends or not reference.edges:
+        return {"edges": [], "reference": [], "current": []}
+    low, high = min(ends), max(ends)
+    apart = high - low > 1e-12 * max(abs(low), abs(high), 1e-280)
+    margin = (high - low) / (2 * MAX_BARS) if apart else max(abs(low), 1.0) / 100
     step = (high - low + 2 * margin) / MAX_BARS
-    grids = (low - margin)[:, None] + step[:, None] * _STEPS
-    shares = np.empty((len(drawn), 2, MAX_BARS))
-    for row, name in enumerate(drawn):
-        edges = pairs[name][0].edge_array
-        for side, column in enumerate(pairs[name]):
-            start = column.low if column.low is not None else float(low[row])
-            end = column.high if column.high is not None else float(high[row])
-            shares[row, side] = spread_evenly(column.count_array, edges, start, end, grids[row])
-    found: dict[str, dict[str, Any]] = {
-        name: {"edges": [], "reference": [], "current": []} for name in pairs
+    grid = (low - margin) + step * _STEPS
+    edges = reference.edge_array
+
+    def shares(column: NumberColumn) -> list[float]:
+        start = column.low if column.low is not None else low
+        end = column.high if column.high is not None else high
+        return _rounded(spread_evenly(column.count_array, edges, start, end, grid))
+
+    return {
+        "edges": [float(f"{e:.6g}") for e in grid],
+        "reference": shares(reference),
+        "current": shares(current),
     }
-    for name, grid, (before, now) in zip(drawn, grids.tolist(), _rounded(shares), strict=True):
-        found[name] = {"edges": [float(f"{e:.6g}") for e in grid], "reference": before, "current": now}
-    return found
 
 
 def _category_bars(reference: CategoryColumn, current: CategoryColumn) -> dict[str, Any]:
@@ -74,6 +65,6 @@ def _category_bars(reference: CategoryColumn, current: CategoryColumn) -> dict[s
     return {"levels": levels, "reference": _rounded(first[:-1]), "current": _rounded(second[:-1])}
 
 
-def _rounded(shares: Any) -> list[Any]:
-    rounded: list[Any] = np.round(np.asarray(shares, float), 6).tolist()
+def _rounded(shares: Any) -> list[float]:
+    rounded: list[float] = np.round(np.asarray(shares, float), 6).tolist()
     return rounded

@@ -1,13 +1,16 @@
 """What drift detection found, for people and for programs."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields, replace
+from functools import cached_property
 from typing import Any, Literal
 
 from perennial.contracts import DriftKind
+from perennial.drift.drawing import bars
 from perennial.drift.performance import PerformanceChange
 from perennial.drift.schema import SchemaChange
 from perennial.drift.sequential import Accumulated
 from perennial.drift.table_test import TableTest
+from perennial.profile import ColumnProfile
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,7 @@ class ColumnDrift:
     (None where none was possible); `adjusted_p_value`: corrected for all columns and tests of the batch.
     `effect`: the largest change, in standard deviations of a normal shift, free of sampling noise; `weight`:
     how much the model leans on the column. `statistics` by name, see docs/drift.md. `reasons`, the weightiest
-    first. `histogram`: see `perennial.drift.drawing`.
+    first. `profiles`: of reference and current.
     """
 
     name: str
@@ -33,7 +36,17 @@ class ColumnDrift:
     weight: float
     statistics: dict[str, float]
     reasons: tuple[str, ...]
-    histogram: dict[str, Any]
+    profiles: tuple[ColumnProfile, ColumnProfile] = field(repr=False)
+
+    @cached_property
+    def histogram(self) -> dict[str, Any]:
+        """See `perennial.drift.drawing`; drawn when it is asked for."""
+        return bars(*self.profiles)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain JSON values, the histogram among them."""
+        told = {of.name: getattr(self, of.name) for of in fields(self) if of.name != "profiles"}
+        return {**told, "histogram": self.histogram}
 
 
 @dataclass(frozen=True)
@@ -72,9 +85,10 @@ class DriftReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `drifted_columns` included, the state left out."""
-        told = {**asdict(self), "drifted_columns": list(self.drifted_columns)}
+        told = asdict(replace(self, columns={}, state=None))
         del told["state"]
-        return told
+        columns = {name: column.to_dict() for name, column in self.columns.items()}
+        return {**told, "columns": columns, "drifted_columns": list(self.drifted_columns)}
 
 
 def by_impact(columns: dict[str, ColumnDrift]) -> list[ColumnDrift]:
