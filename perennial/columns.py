@@ -237,7 +237,9 @@ def _holds_strings(of: pa.DataType) -> bool:
 
 
 def _is_nothing(value: Any) -> bool:
-    return value is None or bool(value != value)  # noqa: PLR0124 - NaN and NaT differ from themselves
+    if value is None or type(value).__name__ == "NAType":
+        return True
+    return bool(value != value)  # noqa: PLR0124 - NaN and NaT differ from themselves
 
 
 def _level(value: Any) -> str:

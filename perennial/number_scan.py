@@ -115,8 +115,8 @@ class Memory:
 
 
 class _Stretch:
-    """One stretch of rows. Deviations are from `origins`, values of the columns themselves: whole numbers stay
-    whole, and equal ones have none.
+    """One stretch of rows. Deviations are from `origins`, values of the columns themselves: whole numbers
+    stay whole, and equal ones have none.
     """
 
     def __init__(
@@ -171,8 +171,8 @@ class _Abreast:
         self._least[: self._grid.rows], self._most[: self._grid.rows] = self._grid.reach
 
     def block(self, first: int, stop: int, origins: Floats, deviations: Floats) -> dict[int, Mask]:
-        """Count rows `first` to `stop` and write their `deviations`, 0 where a value is not finite; where that
-        is, by row of the matrix.
+        """Count rows `first` to `stop` and write their `deviations`, 0 where a value is not finite; where
+        that is, by row of the matrix.
         """
         blocks = [column[first:stop] for column in self._columns]
         values = self._memory.values[: deviations.size].reshape(deviations.shape)

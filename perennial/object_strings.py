@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,14 +20,14 @@ _FEW = 1_024
 
 
 def count_shared(values: Any) -> tuple[dict[str, int], int] | None:
-    """How often each level occurs and how many values are missing, of a column whose rows share few objects, as
-    those do that pandas read or that were taken from an array of levels. None where there are more, or others
+    """How often each level occurs and how many values are missing, of a column whose rows share few objects:
+    pandas reads them so, and so they come out of an array of levels. None where there are more, or others
     than strings, or there is no pyarrow.
 
     Rows of the same object hold the same string: objects are counted by where they lie, a tenth of the work.
     """
     array = _objects(values)
-    if array is None or np.unique(_places(array[:_JOINED // 16])).size > _FEW:
+    if array is None or np.unique(_places(array[: _JOINED // 16])).size > _FEW:
         return None
     import pyarrow as pa
 
@@ -40,9 +41,10 @@ def count_shared(values: Any) -> tuple[dict[str, int], int] | None:
         first = np.empty(len(encoded.dictionary), np.intp)
         first[numbers[::-1]] = rows[::-1]  # of what is written twice the last stays
         pairs += zip(part[first].tolist(), np.bincount(numbers).tolist(), strict=True)
-    if not all(value is None or type(value) is str or value is np.nan for value, _ in pairs):
+    missing = [times for value, times in pairs if value is None or (type(value) is float and isnan(value))]
+    if len(missing) + sum(type(value) is str for value, _ in pairs) < len(pairs):
         return None
-    return by_level(pairs), sum(times for value, times in pairs if type(value) is not str)
+    return by_level(pairs), sum(missing)
 
 
 def lines_of(values: Any) -> pa.ChunkedArray | None:

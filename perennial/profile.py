@@ -125,8 +125,8 @@ class Profile:
 
 class ProfileStream:
     """A profile in the making, part by part in the order of the rows. `first` is a table or a part of it, of
-    which kinds and bins are taken where no `like` fixes them. With a `pool`, parts are counted in it while the
-    next ones are made: these may not be changed then.
+    which kinds and bins are taken where no `like` fixes them. With a `pool`, parts are counted in it while
+    the next ones are made: these may not be changed then.
     """
 
     def __init__(

@@ -6,12 +6,14 @@ import json
 from base64 import b64encode
 from binascii import a2b_base64
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perennial.column_profiles import CategoryColumn, ColumnProfile, NumberColumn, with_arrays
+from perennial.columns import Floats
 from perennial.errors import ProfileMismatch
 from perennial.products import Products
 from perennial.sketch import NO_STRINGS, Distinct
@@ -88,16 +90,21 @@ def _load_column(stored: dict[str, Any]) -> ColumnProfile:
     hashes = stored.pop("distinct")
     distinct = NO_STRINGS if hashes == _NO_HASHES else Distinct(tuple(_unpack(hashes).tolist()))
     if "edges" in stored:
-        edges = _unpack(stored.pop("edges"))
+        edges, known = _edges(stored.pop("edges"))
         stored["characters"] = tuple(stored["characters"])
-        number = NumberColumn(
-            **stored, edges=tuple(edges.tolist()), counts=tuple(counts.tolist()), distinct=distinct
-        )
+        number = NumberColumn(**stored, edges=known, counts=tuple(counts.tolist()), distinct=distinct)
         return with_arrays(number, edge_array=edges, count_array=counts)
     stored["levels"] = tuple(stored["levels"])
     stored["unseen"] = tuple((str(level), int(times)) for level, times in stored["unseen"])
     category = CategoryColumn(**stored, counts=tuple(counts.tolist()), distinct=distinct)
     return with_arrays(category, count_array=counts)
+
+
+@lru_cache(512)
+def _edges(text: str) -> tuple[Floats, tuple[float, ...]]:
+    """A reference, its shards and what is compared with it have them in common."""
+    edges = _unpack(text)
+    return edges, tuple(edges.tolist())
 
 
 def _dump_products(products: Products) -> dict[str, Any]:

@@ -36,9 +36,11 @@ def spread(counts: Any, places: Any) -> Spread:
     p, places = shares(counts), np.asarray(places, float)
     mean = (p * places).sum(axis=-1)
     away = places - mean[..., None]
-    deviation = np.sqrt((p * np.square(away)).sum(axis=-1))
+    largest = np.abs(away).max(axis=-1, initial=0.0)
+    # scaled first: the square of a tiny deviation would vanish, that of a huge one be infinite
+    scaled = away / np.where(largest > 0, largest, 1.0)[..., None]
+    deviation = largest * np.sqrt((p * np.square(scaled)).sum(axis=-1))
     flat = deviation <= 0
-    # standardised first: the fourth power of a tiny deviation would vanish
     standard = np.clip(away / np.where(flat, 1.0, deviation)[..., None], -1e60, 1e60)
     kurtosis = np.where(flat, 3.0, (p * np.square(np.square(standard))).sum(axis=-1))
     return Spread(mean, deviation, kurtosis)

@@ -60,7 +60,9 @@ def compare_numbers(pairs: Pairs) -> dict[str, ColumnEvidence]:
     found = np.stack(list(statistics.values()), axis=1).tolist()
     locations = np.stack([location.z, shift, error], axis=1).tolist()
     return {
-        name: _evidence(pairs[name], tests[row], dict(zip(statistics, found[row], strict=True)), locations[row])
+        name: _evidence(
+            pairs[name], tests[row], dict(zip(statistics, found[row], strict=True)), locations[row]
+        )
         for row, name in enumerate(numbers.names)
     }
 

@@ -51,6 +51,18 @@ def test_a_sample_tells_the_share(repeats: int) -> None:
     assert found.repeated / found.compared == pytest.approx(repeats / whole.num_rows, abs=0.03)
 
 
+@pytest.mark.parametrize(("expected", "sampled"), [(10, False), (4_000, False), (40_000, True)])
+def test_what_is_expected_is_chosen_from_the_start(expected: int, sampled: bool) -> None:
+    x = np.random.default_rng(3).normal(size=2_000)
+    found, again = Duplicates(most=4_000), Duplicates(most=4_000)
+    found.expect(expected)
+    for each in (found, again):
+        each.add(pa.table({"x": [*x, *x]}))
+    assert found.sampled == sampled
+    assert found.repeated == found.compared / 2 > 100
+    assert again.repeated == again.compared / 2 == 2_000
+
+
 def test_memory_is_bounded_where_all_rows_are_the_same() -> None:
     found = Duplicates(most=100)
     for _ in range(5):

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -146,6 +147,65 @@ def test_joined_strings_are_counted_one_by_one_where_they_must_be(odd: Any) -> N
     assert column.nulls == (odd is None)
     frame = pd.DataFrame({"c": pd.Series(values, dtype=object)})
     assert Profile.of(frame).columns == {"c": column}
+
+
+@pytest.mark.parametrize("odd", [None, np.nan, pd.NA, 7, "\ud800", ""])
+def test_strings_that_rows_share_are_counted_as_others_are(odd: Any) -> None:
+    levels = np.array(["a", "b", "\u00e9", "a\nb"], object)
+    values = levels[RNG.integers(0, 4, 150_000)]
+    values[70_000] = odd
+    apart = np.array([f"{value}x"[:-1] if isinstance(value, str) else value for value in values], object)
+    found = category(Profile.of({"c": values}), "c")
+    assert found == category(Profile.of({"c": apart}), "c")
+    assert found == category(Profile.of(pd.DataFrame({"c": values}, dtype=object)), "c")
+    missing = bool(pd.isna(odd))
+    expected = Counter(values.tolist()) - Counter([odd])
+    assert dict(zip(found.levels, found.counts, strict=True)) == {
+        **expected,
+        **({} if missing else {str(odd).lower(): expected[odd] + 1}),
+    }
+    assert found.nulls == missing
+
+
+def test_many_columns_with_all_that_numbers_can_be() -> None:
+    rows = BLOCK + 1_234
+    table: dict[str, Any] = {f"n{i}": RNG.normal(size=rows) * 10.0**i for i in range(40)}
+    table |= {f"t{i}": RNG.integers(0, 40, rows) / 10 for i in range(3)}  # edges on no grid
+    for name in ("n0", "n17", "n39", "t1"):
+        table[name][RNG.random(rows) < 0.1] = np.nan
+        table[name][RNG.random(rows) < 0.01] = np.inf
+        table[name][RNG.random(rows) < 0.01] = -np.inf
+        table[name][RNG.random(rows) < 0.01] = 0.0
+    table["n3"][5_000:5_003] = [1e300, -1e300, 1e-300]  # cells that no whole number of 32 bits can tell
+    table["n4"][:] = np.nan
+    table["date"] = np.datetime64("2026-01-01", "s") + RNG.integers(0, 10**6, rows)
+    reference = Profile.of({name: values[:5_000] for name, values in table.items()})
+    profile = Profile.of(table, like=reference)
+    for name, values in table.items():
+        column = number(profile, name)
+        numbers = values.astype(np.int64) * 1.0 if name == "date" else values
+        finite = numbers[np.isfinite(numbers)]
+        present = numbers[~np.isnan(numbers)]
+        counts = np.bincount(np.searchsorted(column.edges, present), minlength=len(column.edges) + 1)
+        assert column.counts == tuple(counts.tolist())
+        assert (column.count, column.nulls) == (present.size, rows - present.size)
+        assert column.infinite == present.size - finite.size
+        assert column.zeros == np.count_nonzero(finite == 0)
+        if finite.size:
+            assert (column.low, column.high) == (finite.min(), finite.max())
+        if finite.size and name != "n3":
+            for power, sums in ((2, column.m2), (3, column.m3), (4, column.m4)):
+                scale = float(finite.std()) ** power * finite.size
+                assert sums == pytest.approx(stats.moment(finite, power) * finite.size, abs=1e-8 * scale)
+    products = profile.products
+    assert products is not None
+    names = [name for name in products.names if name not in {"n3", "n4"}]
+    frame = pd.DataFrame({name: table[name] for name in names}).replace([np.inf, -np.inf], np.nan)
+    places = np.ix_(*[[products.names.index(name) for name in names]] * 2)
+    deviations = np.sqrt(np.outer(frame.var(), frame.var()))
+    np.testing.assert_allclose(
+        products.covariance()[places] / deviations, frame.cov() / deviations, atol=1e-8
+    )
 
 
 def test_moments_are_those_of_scipy() -> None:
