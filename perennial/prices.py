@@ -14,7 +14,7 @@ FILE = Path(__file__).with_name("instance_types.yaml")
 class InstanceType(BaseModel):
     """One type in one region: memory in GiB, on-demand dollars per hour (None where the file has none)."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     name: str
     vcpus: int
@@ -25,7 +25,7 @@ class InstanceType(BaseModel):
 class Prices(BaseModel):
     """The file: prices of `.large` by region and family; larger sizes cost in proportion to their vCPUs."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     as_of: date
     source: str
