@@ -1,18 +1,23 @@
 """How long profile and verdict take, beside scipy by column and pyarrow reading alone, on the same data.
 
-Every ratio is of two medians of one run. `python -m bench.drift_speed --large` adds a CSV file of 2 GB.
+Calls that are compared take turns, after each has run once: imports, threads and caches are warm. Given is
+the median wall time, and beside it the median processor time of all threads, which says more on a machine
+that has other work. `python -m bench.drift_speed --large` adds a CSV file of 2 GB, `--docs FILE` writes the
+tables into a file, between two marks.
 """
 
+import json
 import os
+import platform
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,6 +35,7 @@ from perennial.config import ModelConfig
 from perennial.validation import validate_files
 
 MEGABYTE = 1024 * 1024
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 ROOT = Path(__file__).resolve().parent.parent
 PEERS = ROOT / ".perennial" / "peers"
 
@@ -39,14 +45,29 @@ def mixed(rows: int, seed: int) -> pd.DataFrame:
     return pd.DataFrame(mixed_columns(rows, seed))
 
 
-def seconds(call: Callable[[], Any], repeats: int = 3) -> float:
-    """Median wall time."""
-    took = []
-    for _ in range(repeats):
-        started = time.perf_counter()
-        call()
-        took.append(time.perf_counter() - started)
-    return statistics.median(took)
+class Took(NamedTuple):
+    """Median seconds of a call: by the clock, and of all processors together."""
+
+    wall: float
+    processor: float
+
+
+def seconds(call: Callable[[], Any], repeats: int = 5) -> Took:
+    """Of one call alone, which runs once before."""
+    return interleaved({"": call}, repeats)[""]
+
+
+def interleaved(calls: Mapping[str, Callable[[], Any]], repeats: int) -> dict[str, Took]:
+    """Of calls that take turns: what else the machine does meets all of them."""
+    took: dict[str, list[Took]] = {name: [] for name in calls}
+    for turn in range(repeats + 1):
+        for name, call in calls.items():
+            wall, processor = time.perf_counter(), time.process_time()
+            call()
+            spent = Took(time.perf_counter() - wall, time.process_time() - processor)
+            if turn:
+                took[name].append(spent)
+    return {name: Took(*map(statistics.median, zip(*times, strict=True))) for name, times in took.items()}
 
 
 def peak_megabytes(call: Callable[[], Any]) -> float:
@@ -80,36 +101,45 @@ def in_memory() -> Table:
     reference, current = mixed(REFERENCE_ROWS, 0), mixed(ROWS, 1)
     baseline = Profile.load(Profile.of(reference).save())
     arrow = pa.Table.from_pandas(current, preserve_index=False)
-    objects = current.astype({f"s{i}": object for i in range(STRINGS)})
+    strings = [f"s{i}" for i in range(STRINGS)]
+    apart = current.astype(dict.fromkeys(strings, object))
+    shared = apart.assign(**{name: _shared(apart[name]) for name in strings})
     data = arrow.nbytes / MEGABYTE
     calls: dict[str, Callable[[], Any]] = {
         "pandas": partial(_check, current, baseline),
         "pyarrow": partial(_check, arrow, baseline),
-        "pandas, object strings": partial(_check, objects, baseline),
+        "pandas, Python strings, each row its own": partial(_check, apart, baseline),
+        "pandas, Python strings, shared as by `read_csv`": partial(_check, shared, baseline),
         "scipy, column by column": partial(scipy_verdict, reference, current),
         "a profile that is its own reference": partial(Profile.of, current),
     }
-    took = interleaved(calls, 7)
+    took = interleaved(calls, 9)
     slowest = took["scipy, column by column"]
     result = _table(
-        f"{ROWS:,} rows x {NUMBERS} numbers + {STRINGS} strings in memory ({data:.0f} MB), profile + verdict",
-        ["", "seconds", "of Perennial's on pandas", "scipy's of it", "extra MB"],
+        f"{ROWS:,} rows x {NUMBERS} numbers + {STRINGS} strings in memory ({data:.0f} MB), profile and "
+        f"verdict, stored reference of {REFERENCE_ROWS:,} rows",
+        ["", "seconds", "scipy's of it", "CPU seconds", "scipy's of it", "extra MB"],
     )
-    peers = {name: spent for name in TOOLS if (spent := peer_seconds(name)) is not None}
-    for name, value in (took | peers).items():
-        extra = f"{peak_megabytes(calls[name]):.0f}" if name in calls else ""
-        times = f"{value / took['pandas']:.1f} x"
-        result.add_row(name, f"{value:.3f}", times, f"{slowest / value:.1f} x", extra)
+    for name, (wall, processor) in took.items():
+        result.add_row(
+            name,
+            f"{wall:.3f}",
+            f"{slowest.wall / wall:.1f} x",
+            f"{processor:.3f}",
+            f"{slowest.processor / processor:.1f} x",
+            f"{peak_megabytes(calls[name]):.0f}",
+        )
+    for name in TOOLS:
+        if (spent := peer_seconds(name)) is not None:
+            times = f"{spent / took['pandas'].wall:.0f} times pandas'"
+            result.add_row(name, f"{spent:.3f}", f"{slowest.wall / spent:.2f} x", times)
     return result
 
 
-def interleaved(calls: dict[str, Callable[[], Any]], repeats: int) -> dict[str, float]:
-    """Median wall times of calls that take turns: what else the machine does meets all of them."""
-    took: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(repeats):
-        for name, call in calls.items():
-            took[name].append(seconds(call, 1))
-    return {name: statistics.median(times) for name, times in took.items()}
+def _shared(values: pd.Series) -> pd.Series:
+    """The same strings, equal ones as one object."""
+    codes, levels = pd.factorize(values)
+    return pd.Series(np.asarray(levels, object)[codes], dtype=object)
 
 
 def peer_seconds(tool: str) -> float | None:
@@ -128,11 +158,11 @@ def files(folder: Path) -> Table:
     pa_csv.write_csv(arrow, folder / "m.csv")
     pq.write_table(arrow, folder / "m.parquet")
     del arrow
-    baseline = Profile.of(mixed(REFERENCE_ROWS, 0))
+    baseline = Profile.load(Profile.of(mixed(REFERENCE_ROWS, 0)).save())
     config = model()
     result = _table(
         "From a file on disk to the report",
-        ["file", "MB", "pyarrow reads", "to the report", "ratio", "extra MB"],
+        ["file", "MB", "pyarrow reads", "to the report", "ratio", "CPU: reads", "to the report", "extra MB"],
     )
     readers: dict[str, Callable[[Path], Any]] = {"m.csv": pa_csv.read_csv, "m.parquet": pq.read_table}
     for name, read in readers.items():
@@ -144,24 +174,35 @@ def files(folder: Path) -> Table:
 
         check()
         extra = peak_megabytes(check)
-        reading, ours = interleaved({"read": partial(read, path), "check": check}, 7).values()
-        size = path.stat().st_size / MEGABYTE
+        reading, ours = interleaved({"read": partial(read, path), "check": check}, 15).values()
         result.add_row(
-            name, f"{size:.0f}", f"{reading:.2f} s", f"{ours:.2f} s", f"{ours / reading:.2f}", f"{extra:.0f}"
+            name,
+            f"{path.stat().st_size / MEGABYTE:.0f}",
+            f"{reading.wall:.3f} s",
+            f"{ours.wall:.3f} s",
+            f"{ours.wall / reading.wall:.2f}",
+            f"{reading.processor:.3f} s",
+            f"{ours.processor:.3f} s",
+            f"{extra:.0f}",
         )
     return result
 
 
 def slopes() -> Table:
     """Nanoseconds per value; flat where cost is linear."""
-    result = _table("Profile + verdict, cost per value", ["rows", "columns", "seconds", "ns per value"])
+    result = _table(
+        "Profile + verdict, cost per value", ["rows", "columns", "seconds", "ns per value", "CPU ns"]
+    )
     shapes = [(10**power, 10) for power in (4, 5, 6, 7)] + [(20_000, columns) for columns in (5, 50, 500)]
     for rows, columns in shapes:
         rng = np.random.default_rng(0)
         table = {f"n{i}": rng.normal(size=rows) for i in range(columns)}
         baseline = Profile.of({name: values[:10_000] for name, values in table.items()})
-        took = seconds(partial(_check, table, baseline))
-        result.add_row(f"{rows:,}", str(columns), f"{took:.3f}", f"{took / rows / columns * 1e9:.1f}")
+        wall, processor = seconds(partial(_check, table, baseline))
+        each = rows * columns / 1e9
+        result.add_row(
+            f"{rows:,}", str(columns), f"{wall:.4f}", f"{wall / each:.1f}", f"{processor / each:.1f}"
+        )
     return result
 
 
@@ -179,16 +220,24 @@ def stored() -> Table:
     baseline = Profile.of(mixed(REFERENCE_ROWS, 0))
     shards = [Profile.of(mixed(200, seed), like=baseline).save() for seed in range(1000)]
 
-    def compared() -> Any:
-        before, now = (Profile.load(body) for body in bodies)
-        return detect_drift(before, now)
-
-    compared()
-    result = _table("Stored profiles", ["", ""])
-    result.add_row("bytes per column, 200 columns", f"{len(bodies[0]) / 200:,.0f}")
-    result.add_row("loading and comparing two of 200 columns, ms", f"{seconds(compared, 15) * 1000:.0f}")
-    merged = seconds(lambda: Profile.merge_all(map(Profile.load, shards)), 1)
-    result.add_row("loading and merging 1,000 shards of 20 columns, s", f"{merged:.2f}")
+    before, now = (Profile.load(body) for body in bodies)
+    calls = interleaved(
+        {
+            "comparing two of 200 columns": lambda: detect_drift(before, now),
+            "loading and comparing them": lambda: detect_drift(
+                Profile.load(bodies[0]), Profile.load(bodies[1])
+            ),
+            "and writing the report as JSON": lambda: json.dumps(detect_drift(before, now).to_dict()),
+        },
+        15,
+    )
+    calls["loading and merging 1,000 shards of 20 columns"] = seconds(
+        lambda: Profile.merge_all(map(Profile.load, shards)), 3
+    )
+    size = len(bodies[0]) / 200
+    result = _table(f"Stored profiles ({size:,.0f} bytes a column of 200)", ["", "ms", "CPU ms"])
+    for name, (wall, processor) in calls.items():
+        result.add_row(name, f"{wall * 1000:,.0f}", f"{processor * 1000:,.0f}")
     return result
 
 
@@ -255,13 +304,17 @@ def markdown(table: Table) -> str:
 
 
 def main() -> None:
-    """`--large` adds a file of 2 GB, `--docs FILE` appends the tables to a file."""
-    console = Console()
+    """`--large` adds a file of 2 GB, `--docs FILE` puts the tables into a file, between `BEGIN` and `END`."""
+    console, written = Console(), []
     for table in tables(with_large="--large" in sys.argv):
         console.print(table)
-        if "--docs" in sys.argv:
-            with Path(sys.argv[sys.argv.index("--docs") + 1]).open("a", encoding="utf-8") as file:
-                file.write("\n" + markdown(table))
+        written.append(markdown(table))
+    if "--docs" in sys.argv:
+        path = Path(sys.argv[sys.argv.index("--docs") + 1])
+        before, _, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+        machine = f"{os.process_cpu_count()} cores, {platform.system()} {platform.machine()}"
+        text = "\n".join([f"Measured on {machine}.\n", *written])
+        path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{rest.partition(END)[2]}", encoding="utf-8")
 
 
 if __name__ == "__main__":

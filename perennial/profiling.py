@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from perennial.binning import BLOCK, Bins
 from perennial.column_profiles import ColumnProfile, NumberColumn
-from perennial.columns import Floats, Kind, as_numbers, part_of, taken, text_lengths
+from perennial.columns import Floats, Kind, as_numbers, part_of, taken, text_lengths, unwrapped
 from perennial.errors import ProfileMismatch
 from perennial.histogram import equi_depth_edges
 from perennial.level_counts import LevelCounts, TextCounts
@@ -101,6 +101,7 @@ class Scan:
         """Rows that follow, as columns of one length by name; those that are not planned are left alone."""
         rows = len(next(iter(columns.values()))) if columns else 0
         self.rows += rows
+        columns = {name: unwrapped(columns[name]) for name in self._plan.kinds}
         counting: list[Callable[[], Any]] = [
             *(partial(counts.add, columns[name]) for name, counts in self._levels.items()),
             *(partial(counts.add, columns[name]) for name, counts in self._texts.items()),
