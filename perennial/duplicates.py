@@ -22,6 +22,7 @@ MOST = 30_000
 _LOOKED_AT = 2_000
 _TELLING = 0.9  # of the first values differ: such a column alone chooses the rows
 _FINEST = 40
+_WAITING = 1 << 20  # values
 _MISSING = np.uint64(0xD1B54A32D192ED03)
 
 
@@ -32,6 +33,7 @@ class Duplicates:
         self._most, self._halvings = most, 0
         self._by: list[str] = []
         self._kept: list[tuple[Hashes, Hashes]] = []  # what chooses a row, and the row
+        self._waiting: list[tuple[Hashes, pa.Table]] = []  # what chooses the rows, and the rows
         self._size = 0
 
     def expect(self, rows: int) -> None:
@@ -52,9 +54,12 @@ class Duplicates:
             self._halve()
         chosen = self._chosen(choosing)
         rows = table if chosen.all() else table.filter(pa.array(chosen))
-        rest = [name for name in table.column_names if name not in self._by]
-        self._kept.append((choosing[chosen], _row_hashes(rows, rest, choosing[chosen])))
+        if self._waiting and self._waiting[0][1].schema != rows.schema:
+            self._hash()
+        self._waiting.append((choosing[chosen], rows))
         self._size += rows.num_rows
+        if sum(part.num_rows for _, part in self._waiting) * rows.num_columns > _WAITING:
+            self._hash()
 
     @property
     def sampled(self) -> bool:
@@ -69,15 +74,29 @@ class Duplicates:
     @property
     def repeated(self) -> int:
         """How many of those repeat an earlier one."""
+        self._hash()
         if not self._kept:
             return 0
         return self._size - int(np.unique(np.concatenate([row for _, row in self._kept])).size)
 
     def _halve(self) -> None:
         """Let go of every other row."""
+        self._hash()
         self._halvings += 1
         self._kept = [(by[keep], row[keep]) for by, row in self._kept if (keep := self._chosen(by)).any()]
         self._size = sum(by.size for by, _ in self._kept)
+
+    def _hash(self) -> None:
+        """The chosen rows of several parts at once: by part there are few."""
+        if not self._waiting:
+            return
+        import pyarrow as pa
+
+        by, rows = zip(*self._waiting, strict=True)
+        self._waiting = []
+        rest = [name for name in rows[0].column_names if name not in self._by]
+        start = np.concatenate(by)
+        self._kept.append((start, _row_hashes(pa.concat_tables(rows), rest, start)))
 
     def _chosen(self, by: Hashes) -> NDArray[np.bool_]:
         return np.asarray(by & np.uint64((1 << self._halvings) - 1) == 0)
