@@ -31,6 +31,8 @@ CONTRACTS: dict[str, tuple[type[c.Contract], type[c.Contract]]] = {
     "write_report": (c.WriteReportInput, c.WrittenReport),
     "watch_instances": (c.InstanceStateChange, c.LossReport),
     "sweep_instances": (c.SweepInstancesInput, c.SweptInstances),
+    "close_run": (c.RunStatusChange, c.ClosedRun),
+    "deliver_champion": (c.ChampionChanged, c.DeliveredChampion),
     "expire_versions": (c.ExpireVersionsInput, c.ExpiredVersions),
 }
 

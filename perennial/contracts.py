@@ -516,3 +516,50 @@ class ExpiredVersions(Contract):
     """By model, the versions whose files went."""
 
     versions: dict[str, tuple[int, ...]]
+
+
+class ChampionOf(Contract):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    model: str
+
+
+class ChampionChanged(Contract):
+    """The stack's own event `Model Promoted` or `Model Rolled Back`."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    detail: ChampionOf
+
+
+class DeliveredChampion(Contract):
+    """`version`: what lies ready now; None where no version serves."""
+
+    model: str
+    version: int | None
+
+
+class RunStatus(Contract):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: str
+    status: Literal["ABORTED", "TIMED_OUT", "FAILED"]
+
+
+class RunStatusChange(Contract):
+    """Step Functions' own event.
+
+    https://docs.aws.amazon.com/step-functions/latest/dg/eventbridge-integration.html
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    detail: RunStatus
+
+
+class ClosedRun(Contract):
+    """`recorded`: the outcome is from here, the run had none; `released`: it still held its model."""
+
+    run: str
+    recorded: bool
+    released: bool

@@ -64,6 +64,11 @@ def version_key(model: str, version: int, name: str) -> str:
     return f"models/{model}/{version:06d}/{name}"
 
 
+def delivery_key(model: str) -> str:
+    """Key of the zip with a model's champion, for delivery pipelines (artefact bucket)."""
+    return f"delivery/{model}/champion.zip"
+
+
 MANIFEST, VALIDATION = "manifest.json", "validation.json"
 PROFILE, SAMPLE = "profile.json", "sample.csv.gz"
 REPORT, DETECTORS = "report.html", "detectors.json.gz"

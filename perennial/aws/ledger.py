@@ -72,8 +72,13 @@ class Ledger:
                 return latest
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
 
-    def close_stopped(self, run: str, champion: int | None, now: datetime) -> None:
-        """Record the outcome of a run that ended without one: somebody stopped it, or its time was up."""
+    def close_stopped(
+        self, run: str, champion: int | None, now: datetime, error: str = "States.Aborted"
+    ) -> bool:
+        """Record the outcome of a run that ended without one: somebody stopped it, or its time was up.
+
+        Says whether it had none; what is recorded is never overwritten.
+        """
         try:
             self._table.update_item(
                 Key=run_key(run),
@@ -86,14 +91,16 @@ class Ledger:
                 ExpressionAttributeValues={
                     ":outcome": "failed",
                     ":reason": "the run was stopped, or its time was up, before it could record an outcome",
-                    ":error": "States.Aborted",
+                    ":error": error,
                     ":champion": champion,
                     ":now": now.isoformat(),
                 },
             )
-        except ClientError as error:
-            if not refused(error):
+        except ClientError as refusal:
+            if not refused(refusal):
                 raise
+            return False
+        return True
 
     def note(self, run: str, **facts: Any) -> None:
         """Add facts to a run's entry, such as what it decided."""
@@ -147,6 +154,22 @@ class Lock:
             ExpressionAttributeNames={"#owner": "owner"},
             ExpressionAttributeValues={":run": run},
         )
+
+    def release(self, model: str, run: str) -> bool | None:
+        """Give the model's lock back: None where this run does not hold it, else whether anything waits."""
+        try:
+            answer = self._table.delete_item(
+                Key=model_key(model, "lock"),
+                ConditionExpression="#owner = :run",
+                ExpressionAttributeNames={"#owner": "owner"},
+                ExpressionAttributeValues={":run": run},
+                ReturnValues="ALL_OLD",
+            )
+        except ClientError as error:
+            if refused(error):
+                return None
+            raise
+        return "waiting" in answer["Attributes"]
 
     def holder(self, model: str) -> str | None:
         """The run that holds the lock now."""

@@ -36,6 +36,17 @@ class Bucket:
             key=key, version_id=answer.get("VersionId"), etag=answer["ETag"].strip('"'), size=len(body)
         )
 
+    def put_file(self, key: str, path: Path, content_type: str) -> StoredObject:
+        """Store a file of at most 5 GB and say which version it became."""
+        with path.open("rb") as body:
+            answer = self._client.put_object(Bucket=self.name, Key=key, Body=body, ContentType=content_type)
+        return StoredObject(
+            key=key,
+            version_id=answer.get("VersionId"),
+            etag=answer["ETag"].strip('"'),
+            size=path.stat().st_size,
+        )
+
     def put_json(self, key: str, document: Any) -> StoredObject:
         """Store one JSON document."""
         return self.put(key, json.dumps(document, indent=1).encode(), "application/json")

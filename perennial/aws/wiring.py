@@ -12,6 +12,7 @@ from perennial.aws.approvals import Approvals
 from perennial.aws.attempts import Attempts
 from perennial.aws.clients import client
 from perennial.aws.compute import Fleet
+from perennial.aws.delivery import Delivery
 from perennial.aws.detectors import Detectors
 from perennial.aws.intake import Intake
 from perennial.aws.launching import Launcher
@@ -180,6 +181,11 @@ class Services:
     def succession(self) -> Succession:
         """Changes of the champion."""
         return Succession(self.registry, self.announcer)
+
+    @cached_property
+    def delivery(self) -> Delivery:
+        """The champion laid ready for delivery pipelines."""
+        return Delivery(self.registry, self.artifacts, client("events"), self.settings.stack)
 
     @cached_property
     def retention(self) -> Retention:

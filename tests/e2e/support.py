@@ -183,7 +183,7 @@ class Deployment:
         return [
             (event["detail-type"], event["detail"]["version"], event["detail"]["previous"])
             for event in self.announcements.received()
-            if event["detail"]["model"] == model
+            if event["detail"]["model"] == model and event["detail-type"] != "Champion Delivered"
         ]
 
     def locks(self) -> list[dict[str, Any]]:

@@ -5,7 +5,10 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from markupsafe import escape
@@ -91,6 +94,24 @@ def test_every_run_has_one_outcome_on_record(stack: Deployment, played: Played) 
         run.run: run.outcome for run in played.runs
     }
     assert all(entry["reason"] and entry["ended_at"] for entry in entries)
+
+
+def test_the_champion_lies_ready_for_a_pipeline(played: Played) -> None:
+    """Also after what rolled back: the last change of the champion is the last one delivered."""
+    services = played.model.services
+    champion = services.registry.version("iris", 5)
+
+    def ready() -> bool:
+        if services.artifacts.head(layout.delivery_key("iris")) is None:
+            return False
+        with ZipFile(BytesIO(services.artifacts.get(layout.delivery_key("iris")))) as bundle:
+            assert set(bundle.namelist()) == {"champion.json", layout.MODEL, layout.CARD}
+            facts = json.loads(bundle.read("champion.json"))
+            served = sha256(bundle.read(layout.MODEL)).hexdigest()
+        assert facts["sha256"] == served
+        return bool(served == champion.artifact.sha256)
+
+    until(ready, "the champion lies ready")
 
 
 def test_no_uploaded_byte_is_lost(stack: Deployment, played: Played) -> None:

@@ -18,6 +18,8 @@ EVENTS = ROOT / "events"
 OUTSIDE = {
     "watch_instances",
     "sweep_instances",
+    "close_run",
+    "deliver_champion",
     "expire_versions",
 }  # of the workflow: an event or a schedule calls them
 TRIGGERS = {"trigger_upload", "trigger_schedule", "trigger_alarm", "trigger_on_demand"}

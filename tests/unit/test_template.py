@@ -3,11 +3,13 @@
 import json
 import re
 import tomllib
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from perennial import layout
+from perennial.aws.delivery import EVENT
+from perennial.aws.succession import Change
 from tests.unit.template_file import (
     DEFINITION_TEXT,
     RESOURCES,
@@ -273,7 +275,7 @@ def test_the_dead_letter_queue_takes_what_the_triggers_send() -> None:
     assert queue["MessageRetentionPeriod"] == 14 * 24 * 3600
     (allow,) = (s for s in statements("DeadLettersPolicy") if s["Effect"] == "Allow")
     assert allow["Principal"] == {"Service": "events.amazonaws.com"}
-    assert set(references(allow["Condition"])) == set(of_type("AWS::Events::Rule"))
+    assert set(references(allow["Condition"])) - {"AWS::NoValue"} == set(of_type("AWS::Events::Rule"))
     role = properties("Schedule")["Target"]["RoleArn"]["Fn::GetAtt"][0]
     assert "sqs:SendMessage" in actions(role)
 
@@ -310,6 +312,87 @@ def test_the_rules_listen_to_uploads_alarms_and_lost_instances() -> None:
     assert "terminated" in heard("InstanceRule")["detail"]["state"]
     permission = properties("InstanceRulePermission")
     assert permission["SourceArn"] == {"Fn::GetAtt": ["InstanceRule", "Arn"]}
+
+
+def test_a_run_that_ends_without_its_last_states_is_closed() -> None:
+    pattern = properties("StoppedRunRule")["EventPattern"]
+    assert pattern["source"] == ["aws.states"]
+    assert pattern["detail-type"] == ["Step Functions Execution Status Change"]
+    assert pattern["detail"] == {
+        "stateMachineArn": [{"Ref": "StateMachine"}],
+        "status": ["ABORTED", "TIMED_OUT", "FAILED"],
+    }
+    (end,) = (s for s in statements("CloseRunRole") if s["Action"] == "ec2:TerminateInstances")
+    assert end["Condition"] == {
+        "StringEquals": {"aws:ResourceTag/perennial:stack": {"Ref": "AWS::StackName"}}
+    }
+
+
+@pytest.mark.parametrize("rule", ["StoppedRunRule", "ChampionRule", "InstanceRule"])
+def test_a_rule_may_invoke_its_function(rule: str) -> None:
+    (target,) = properties(rule)["Targets"]
+    permission = properties(f"{rule}Permission")
+    assert {"Fn::GetAtt": [permission["FunctionName"]["Ref"], "Arn"]} == target["Arn"]
+    assert permission["Principal"] == "events.amazonaws.com"
+    assert permission["SourceArn"] == {"Fn::GetAtt": [rule, "Arn"]}
+
+
+# delivery
+
+
+def test_every_change_of_the_champion_of_this_stack_is_delivered() -> None:
+    pattern = properties("ChampionRule")["EventPattern"]
+    assert set(pattern["detail-type"]) == set(get_args(Change.__value__))
+    assert (pattern["source"], pattern["resources"]) == (["perennial"], [{"Ref": "AWS::StackName"}])
+
+
+def test_a_pipeline_starts_with_what_was_delivered() -> None:
+    """The source action is named Model; key and version are those of the event."""
+    assert RESOURCES["PipelineRule"]["Condition"] == RESOURCES["PipelineRole"]["Condition"] == "HasPipeline"
+    assert TEMPLATE["Parameters"]["PipelineName"]["Default"] == ""
+    rule = properties("PipelineRule")
+    assert rule["EventPattern"] == {
+        "source": ["perennial"],
+        "detail-type": [EVENT],
+        "resources": [{"Ref": "AWS::StackName"}],
+    }
+    (target,) = rule["Targets"]
+    arn = target["Arn"]["Fn::Sub"]
+    assert arn.endswith(":codepipeline:${AWS::Region}:${AWS::AccountId}:${PipelineName}")
+    (start,) = statements(target["RoleArn"]["Fn::GetAtt"][0])
+    assert start["Action"] == "codepipeline:StartPipelineExecution"
+    assert start["Resource"] == target["Arn"]
+    transformer = target["InputTransformer"]
+    event = {"detail": {"key": "delivery/iris/champion.zip", "version_id": "v-1"}}
+    said = transformer["InputTemplate"]
+    for name, path in transformer["InputPathsMap"].items():
+        said = said.replace(f"<{name}>", event["detail"][path.removeprefix("$.detail.")])
+    assert json.loads(said) == {
+        "sourceRevisions": [
+            {
+                "actionName": "Model",
+                "revisionType": "S3_OBJECT_KEY",
+                "revisionValue": "delivery/iris/champion.zip",
+            },
+            {"actionName": "Model", "revisionType": "S3_OBJECT_VERSION_ID", "revisionValue": "v-1"},
+        ]
+    }
+
+
+def test_only_delivery_lays_champions_ready() -> None:
+    (deny,) = (s for s in statements("ArtifactBucketPolicy") if s["Sid"] == "OnlyDeliveryLaysChampionsReady")
+    assert (deny["Effect"], deny["Principal"]) == ("Deny", "*")
+    assert deny["Resource"] == {"Fn::Sub": "${ArtifactBucket.Arn}/delivery/*"}
+    writer = {"Fn::GetAtt": ["DeliverChampionRole", "Arn"]}
+    assert deny["Condition"] == {"ArnNotEquals": {"aws:PrincipalArn": writer}}
+    writers = {
+        role
+        for role in ROLES
+        for statement in statements(role)
+        if "s3:PutObject" in as_list(statement["Action"])
+        and deny["Resource"] in as_list(statement["Resource"])
+    }
+    assert writers == {"DeliverChampionRole"}
 
 
 # watching

@@ -37,6 +37,8 @@ FUNCTIONS = {
     "WatchInstances",
     "SweepInstances",
     "WriteReport",
+    "CloseRun",
+    "DeliverChampion",
     "ExpireVersions",
 }
 
