@@ -154,6 +154,13 @@ class PerformanceSummary(Contract):
     allowed: float = Field(default=0.05, ge=0)
 
 
+class Observed(Contract):
+    """How the champion did on one batch, as the ledger keeps it: measured by labels, estimated without."""
+
+    measured: PerformanceSummary | None
+    estimated: PerformanceSummary | None
+
+
 class Finding(Contract):
     """How strong the evidence for one kind of drift is.
 

@@ -1,7 +1,8 @@
 """What is known of a version: where it came from, what it scored, what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import zip_longest
 from typing import Any, Literal
 
 from pydantic import Field
@@ -195,3 +196,19 @@ def gone(record: VersionRecord) -> str:
         return ""
     which, expired = f"version {record.version} of {record.model}", record.expired
     return f"the files of {which} are gone since {expired.since:%Y-%m-%d}: {expired.reason}"
+
+
+def served(moves: Sequence[Mapping[str, Any]]) -> dict[int, list[tuple[datetime, datetime | None]]]:
+    """When each version was the champion, by the audit of the alias, oldest first; no end is now."""
+    found: dict[int, list[tuple[datetime, datetime | None]]] = {}
+    for move, following in zip_longest(moves, moves[1:]):
+        if move["version"] is None:
+            continue
+        spans = found.setdefault(int(move["version"]), [])
+        since = datetime.fromisoformat(move["changed_at"])
+        until = datetime.fromisoformat(following["changed_at"]) if following else None
+        if spans and spans[-1][1] == since:  # a canary that ended beside it
+            spans[-1] = spans[-1][0], until
+        else:
+            spans.append((since, until))
+    return found

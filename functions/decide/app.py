@@ -8,7 +8,7 @@ from perennial.aws.evidence import gather, price
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
-from perennial.contracts import DecideInput, Decision, Strategy
+from perennial.contracts import DecideInput, Decision, DriftSummary, Observed, Strategy
 from perennial.decision import check_of, decide, record
 from perennial.strategy import choose
 
@@ -34,6 +34,7 @@ def handler(request: DecideInput, services: Services) -> Decision:
         decision=decision.action,
         check=check_of(evidence, decision, request.run, now).model_dump_json(),
         **_noted(decision.strategy),
+        **_observed(request.drift),
     )
     measure("RetrainDecisions", decision.action == "retrain")
     return decision
@@ -44,3 +45,11 @@ def _noted(strategy: Strategy | None) -> dict[str, str]:
     if strategy is None:
         return {}
     return {"strategy": strategy.name} | ({"since": strategy.since.isoformat()} if strategy.since else {})
+
+
+def _observed(drift: DriftSummary) -> dict[str, str]:
+    """What the ledger keeps of the champion's performance, longer than the documents of the run are kept."""
+    if drift.measured is None and drift.estimated is None:
+        return {}
+    found = Observed(measured=drift.measured, estimated=drift.estimated)
+    return {"performance": found.model_dump_json()}

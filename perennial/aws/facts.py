@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import zip_longest
 from typing import Any
 
 from perennial import explaining, layout
@@ -14,6 +13,7 @@ from perennial.aws.wiring import Services
 from perennial.config import load_model
 from perennial.contracts import Outcome
 from perennial.errors import InvalidModelFile, UnknownModel
+from perennial.lineage import served
 from perennial.report import documents
 from perennial.report.findings import PastView, PointView
 from perennial.report.views import (
@@ -135,7 +135,7 @@ def _point(entry: Mapping[str, Any], drift: dict[str, Any] | None) -> PointView 
 
 def version_views(services: Services, model: str, runs: Sequence[RunView]) -> tuple[VersionView, ...]:
     """All versions, each with the times at which it served."""
-    served = _intervals(services.registry.audit(model))
+    spans = served(services.registry.audit(model))
     metric = _metric(model)
     return tuple(
         VersionView(
@@ -147,7 +147,9 @@ def version_views(services: Services, model: str, runs: Sequence[RunView]) -> tu
             metric_name=metric,
             metric=record.metrics.get(metric),
             rows_trained=record.rows_trained,
-            champion=tuple(served.get(record.version, ())),
+            champion=tuple(
+                Interval(since=since, until=until) for since, until in spans.get(record.version, ())
+            ),
         )
         for record in services.registry.versions(model)
     )
@@ -195,16 +197,6 @@ def _states(seen: Sequence[history.Visit]) -> tuple[StateView, ...]:
         )
         for name, visits in states.items()
     )
-
-
-def _intervals(audit: Sequence[dict[str, Any]]) -> dict[int, list[Interval]]:
-    served: dict[int, list[Interval]] = {}
-    for move, following in zip_longest(audit, audit[1:]):
-        if move["version"] is not None:
-            since = datetime.fromisoformat(move["changed_at"])
-            until = datetime.fromisoformat(following["changed_at"]) if following else None
-            served.setdefault(int(move["version"]), []).append(Interval(since=since, until=until))
-    return served
 
 
 def _sentence(text: str) -> str:

@@ -1,11 +1,13 @@
 """`perennial versions` and `rollback`: what a model has been, and which of it serves."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from perennial.aws.wiring import Services
 from perennial.cli.shared import (
@@ -19,34 +21,130 @@ from perennial.cli.shared import (
     text,
     who,
 )
-from perennial.config import load_model
+from perennial.config import ModelConfig, load_model
+from perennial.contracts import Observed, PerformanceSummary
 from perennial.cost import of_entry
 from perennial.errors import InvalidRequest, VersionNotFound
+from perennial.lineage import VersionRecord, gone, served
 
-_RUNS = 200  # of the last ones, whose costs are shown
+type Spans = Sequence[tuple[datetime, datetime | None]]
+
+_RUNS = 200  # of the last ones, whose costs and whose batches are shown
 
 
-def versions(model: Model, stack: Stack = "perennial") -> None:
-    """Every version of a model: status, score, where it came from."""
-    services = services_of(stack)
-    config = load_model(model)
+def versions(
+    model: Model,
+    version: Annotated[
+        int | None, typer.Argument(min=1, help="Number of one version, whose history is shown.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(help="Of the holdout, shown; may be given again. Without it the primary."),
+    ] = None,
+    stack: Stack = "perennial",
+) -> None:
+    """Every version of a model, or the history of one: scores, when it served, where it came from.
+
+    Of one version: all metrics of its holdout, and its performance on each batch of the last 200 runs.
+    """
+    services, config = services_of(stack), load_model(model)
     runs = {entry["run"]: entry for entry in services.ledger.runs(model, _RUNS)}
-    table = Table(
-        *("version", "status", config.metric, "rows", "parent", "trained", "cost", "run"),
-        title=f"Versions of {model}",
-    )
-    for record in services.registry.versions(model):
+    spans = served(services.registry.audit(model))
+    if version is None:
+        records = services.registry.versions(model)
+        console.print(_all(config, records, _metrics(config, records, metric), runs, spans))
+        return
+    record = services.registry.version(model, version)
+    when = _served(spans.get(version, ()))
+    console.print(Text(f"version {version} of {model}: ") + _status(record))
+    console.print(Text(f"served {when}" if when != "-" else "never served"))
+    if record.expired:
+        console.print(Text(gone(record)))
+    console.print(_scores(record, _metrics(config, [record], metric or sorted(record.metrics))))
+    batches = _batches(version, runs.values())
+    console.print(batches if batches.row_count else "nothing is known of a batch that came while it served")
+
+
+def _metrics(config: ModelConfig, records: Sequence[VersionRecord], wanted: list[str] | None) -> list[str]:
+    """Raises InvalidRequest where none of the versions has a metric of that name."""
+    known = {config.metric}.union(*(record.metrics for record in records))
+    for name in wanted or ():
+        if name not in known:
+            raise InvalidRequest(
+                f"no version has the metric {name}: expected one of {', '.join(sorted(known))}"
+            )
+    return wanted or [config.metric]
+
+
+def _all(
+    config: ModelConfig,
+    records: Sequence[VersionRecord],
+    metrics: Sequence[str],
+    runs: Mapping[str, dict[str, Any]],
+    spans: Mapping[int, Spans],
+) -> Table:
+    heads = ("version", "status", *metrics, "served", "rows", "parent", "trained", "cost", "run")
+    table = Table(*heads, title=f"Versions of {config.name}")
+    for record in records:
         table.add_row(
             str(record.version),
-            coloured(record.status),
-            number(record.metrics.get(config.metric)),
+            _status(record),
+            *(number(record.metrics.get(name)) for name in metrics),
+            _served(spans.get(record.version, ())),
             str(record.rows_trained),
             text(record.parent),
             f"{record.created_at:%Y-%m-%d %H:%M:%S}",
             of_entry(runs.get(record.run, {})),
             record.run,
         )
-    console.print(table)
+    return table
+
+
+def _scores(record: VersionRecord, metrics: Sequence[str]) -> Table:
+    table = Table("metric", "on its holdout")
+    for name in metrics:
+        table.add_row(name, number(record.metrics.get(name)))
+    return table
+
+
+def _batches(version: int, entries: Iterable[dict[str, Any]]) -> Table:
+    """What the ledger kept of the batches that came while it served, oldest first."""
+    table = Table(
+        "batch of", "metric", "holdout", "measured", "estimated", "run", title="Its performance by batch"
+    )
+    for entry in sorted(entries, key=lambda entry: str(entry["started_at"])):
+        if entry.get("champion_before") != version or "performance" not in entry:
+            continue
+        found = Observed.model_validate_json(entry["performance"])
+        first = found.measured or found.estimated
+        table.add_row(
+            entry["started_at"][:19].replace("T", " "),
+            first.metric if first else "-",
+            number(first.reference if first else None),
+            _level(found.measured),
+            _level(found.estimated),
+            entry["run"],
+        )
+    return table
+
+
+def _level(found: PerformanceSummary | None) -> str:
+    if found is None:
+        return "-"
+    return f"{found.current:.4g} ({found.low:.4g} to {found.high:.4g}, {found.rows} rows)"
+
+
+def _status(record: VersionRecord) -> Text:
+    return coloured(record.status) + Text(", files gone" if record.expired else "", "dim")
+
+
+def _served(spans: Spans) -> str:
+    """One span a line, to the minute."""
+    lines = [
+        f"{since:%Y-%m-%d %H:%M} {f'to {until:%Y-%m-%d %H:%M}' if until else 'until now'}"
+        for since, until in spans
+    ]
+    return "\n".join(lines) or "-"
 
 
 def rollback(

@@ -15,7 +15,7 @@ from perennial.aws import clients, wiring
 from perennial.aws.approvals import Question
 from perennial.aws.history import Visit
 from perennial.aws.wiring import Services, Settings
-from perennial.contracts import TrainingProgress, Trigger
+from perennial.contracts import Observed, PerformanceSummary, TrainingProgress, Trigger
 from tests.integration import moto_support
 from tests.integration.moto_support import NOW, Executions
 
@@ -194,6 +194,59 @@ class TestVersions:
 
         assert {"1", "champion", "0.9", "90", "run-1"} <= first
         assert {"2", "candidate", "run-2"} <= second
+
+    def test_says_who_served_when_and_whose_files_are_gone(
+        self, perennial: Command, services: Services
+    ) -> None:
+        for version in (1, 2):
+            services.registry.register(moto_support.record(version, run=f"run-{version}"))
+        moto_support.serve(services, 1)
+        moto_support.serve(services, 2, previous=1, run="run-2")
+        services.table.update_item(
+            Key={"pk": "model#iris", "sk": "version#000001"},
+            UpdateExpression="SET expired = :expired",
+            ExpressionAttributeValues={":expired": {"since": NOW.isoformat(), "reason": "old", "done": True}},
+        )
+
+        out = perennial("versions", "--model", "iris").out
+        first, second = [line for line in out.splitlines() if "run-" in line]
+
+        assert "2026-11-21 06:00 to 2026-11-21 06:00" in first
+        assert "archived, files gone" in first
+        assert "2026-11-21 06:00 until now" in second
+        assert "files gone" not in second
+        said = perennial("versions", "1", "--model", "iris").out
+        assert "the files of version 1 of iris are gone since 2026-11-21: old" in said
+
+    def test_shows_the_metrics_that_are_asked_for(self, perennial: Command, services: Services) -> None:
+        scores = {"accuracy": 0.9, "log_loss": 0.3125}
+        services.registry.register(moto_support.record(1, run="run-1", metrics=scores))
+        out = perennial("versions", "--model", "iris", "--metric", "log_loss", "--metric", "accuracy").out
+        assert "0.3125" in out
+        assert out.index("log_loss") < out.index("accuracy")
+        refused = perennial("versions", "--model", "iris", "--metric", "r2")
+        assert refused.code == 1
+        assert "no version has the metric r2: expected one of accuracy, log_loss" in refused.err
+
+    def test_tells_the_history_of_one(self, perennial: Command, services: Services) -> None:
+        services.registry.register(moto_support.record(1, metrics={"accuracy": 0.9, "log_loss": 0.3125}))
+        moto_support.serve(services, 1)
+        known = {"metric": "accuracy", "reference": 0.9, "low": 0.7, "high": 0.9, "rows": 120}
+        for number, current in enumerate((0.85, 0.8125)):
+            level = PerformanceSummary.model_validate(known | {"current": current})
+            found = Observed(measured=level if number else None, estimated=None if number else level)
+            enter(services, f"run-{number}", number, outcome="skipped", reason="x")
+            services.ledger.note(f"run-{number}", champion_before=1, performance=found.model_dump_json())
+        enter(services, "other", 3, outcome="skipped", reason="x")
+        services.ledger.note("other", champion_before=2, performance=found.model_dump_json())
+
+        out = perennial("versions", "1", "--model", "iris").out
+
+        assert "version 1 of iris: champion" in out
+        assert "0.3125" in out
+        assert out.index("0.85 (0.7 to 0.9, 120 rows)") < out.index("0.8125 (0.7 to 0.9, 120 rows)")
+        assert "run-0" in out
+        assert "other" not in out
 
 
 class TestRollback:

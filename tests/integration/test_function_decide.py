@@ -7,7 +7,7 @@ import pandas as pd
 
 from perennial.aws.explanation import facts_of
 from perennial.aws.wiring import Services
-from perennial.contracts import Trigger
+from perennial.contracts import Observed, Trigger
 from perennial.decision import Check, replay
 from perennial.explaining import tell
 from scenarios.iris import mislabelled, season
@@ -68,6 +68,9 @@ def test_an_earlier_retrain_comes_with_its_gain_and_cost(services: Services) -> 
     assert entry
     kept = Check.model_validate_json(entry["check"])
     assert (kept.action, kept.drifted_rows, kept.waiting_labels) == ("alert", 190, 40)
+    observed = Observed.model_validate_json(entry["performance"])
+    assert observed.measured
+    assert (observed.measured.metric, observed.measured.rows) == ("accuracy", 40)
 
     parts = {part.title: part.lines for part in tell(facts_of(services, "wet"))}
     assert {"Trigger", "Data", "Drift", "Decision", "Training", "Outcome"} <= parts.keys()

@@ -1,9 +1,10 @@
 """Lineage both ways, and what two versions differ in."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 from perennial.contracts import StoredObject
-from perennial.lineage import VersionRecord, ancestors, children, compare
+from perennial.lineage import VersionRecord, ancestors, children, compare, served
 from tests.integration.moto_support import record
 
 
@@ -53,3 +54,25 @@ def test_lineage_leads_up_and_down() -> None:
 
 def test_a_gap_ends_the_line() -> None:
     assert ancestors(family(v3=2), 3) == [2]
+
+
+def move(hour: int, version: int | None) -> dict[str, Any]:
+    return {"version": version, "changed_at": f"2026-11-21T{hour:02d}:00:00+00:00"}
+
+
+def at(hour: int) -> datetime:
+    return datetime(2026, 11, 21, hour, tzinfo=UTC)
+
+
+def test_a_version_may_serve_several_times() -> None:
+    found = served([move(1, 1), move(2, 2), move(3, 1)])
+    assert found == {1: [(at(1), at(2)), (at(3), None)], 2: [(at(2), at(3))]}
+
+
+def test_a_canary_that_ended_beside_the_champion_parts_nothing() -> None:
+    assert served([move(1, 1), move(2, 1), move(3, 2)]) == {1: [(at(1), at(3))], 2: [(at(3), None)]}
+
+
+def test_where_nobody_serves_nobody_is_named() -> None:
+    assert served([move(1, 1), move(2, None)]) == {1: [(at(1), at(2))]}
+    assert served([]) == {}
