@@ -323,7 +323,6 @@ class EvaluateChallengerInput(OfRun):
     champion: int | None
     challenger: int
     training_seconds: float = Field(ge=0)
-    strategy: Strategy
 
 
 class Gate(Contract):

@@ -68,7 +68,7 @@ def test_a_concept_is_replaced_once_two_batches_agree_and_recalled_when_it_is_ba
     assert record.strategy
     assert record.strategy.name == "replace"
     assert 250 < record.rows_trained + record.rows_held_out <= 480
-    evaluation = invoke("evaluate_challenger", run="two", champion=1, challenger=2, strategy=strategy)
+    evaluation = invoke("evaluate_challenger", run="two", champion=1, challenger=2)
     assert evaluation["better"] is True
     promoted(services, "two", 2, 1)
 
