@@ -123,9 +123,9 @@ class TestStoppedRun:
             executionArn=stack.services.workflow.execution_arn(stopped), cause="the test stops it"
         )
 
-        def recorded() -> dict[str, Any] | None:
+        def recorded() -> dict[str, Any]:
             found = stack.services.ledger.run(stopped) or {}
-            return found if "outcome" in found else None
+            return found if "outcome" in found else {}
 
         left = until(recorded, "the record of the stopped run")
         assert (left["outcome"], left["error"]) == ("failed", "States.Aborted")

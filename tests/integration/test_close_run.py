@@ -34,9 +34,8 @@ def launch(run: str) -> str:
     ec2 = boto3.client("ec2")
     image = ec2.describe_images(Owners=["self"])["Images"][0]["ImageId"]
     tags = [{"Key": "perennial:stack", "Value": "perennial"}, {"Key": "perennial:run", "Value": run}]
-    found = ec2.run_instances(
-        ImageId=image, MinCount=1, MaxCount=1, TagSpecifications=[{"ResourceType": "instance", "Tags": tags}]
-    )
+    wanted: Any = {"TagSpecifications": [{"ResourceType": "instance", "Tags": tags}]}
+    found = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1, **wanted)
     return str(found["Instances"][0]["InstanceId"])
 
 

@@ -16,6 +16,7 @@ from perennial.config import load_model
 from perennial.errors import ArtifactCorrupted
 from tests.integration.function_support import invoke
 from tests.integration.moto_support import NOW, record, serve
+from tests.sample_run import event
 
 KEY = "delivery/iris/champion.zip"
 
@@ -93,7 +94,8 @@ def test_a_promotion_lays_model_card_and_facts_ready(two: Services, heard: Any) 
 def test_a_rollback_by_hand_brings_the_earlier_version(two: Services, heard: Any) -> None:
     invoke("deliver_champion")
     back(two, 1)
-    assert invoke("deliver_champion", **{"detail-type": "Model Rolled Back"})["version"] == 1
+    rolled_back = event("deliver_champion") | {"detail-type": "Model Rolled Back"}
+    assert invoke("deliver_champion", rolled_back)["version"] == 1
     assert bundle(two)["model.joblib"] == b"model 1"
     first, second = heard()
     assert [first["version"], second["version"]] == [2, 1]
