@@ -30,6 +30,8 @@ _IN_STEPS = {
     "steps": 3,
 }
 
+_CANARY = {"canary": [50, 100], "step": "8s", "check_every": "1s", "duration": "1s"}
+
 _DIFFERENCES: dict[str, dict[str, Any]] = {
     # test_bad_input: no run gets as far as to train
     "refusing": {},
@@ -60,6 +62,10 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     "stopped": {"estimator": _SLOW},
     "approved": {"approval": "always"},
     "unanswered": {"approval": {"on": "always", "remind": "2s", "expires": "4s"}},
+    # test_canary
+    "steady-canary": {"bake": _CANARY},
+    "failing-canary": {"bake": _CANARY | {"step": "2m"}},
+    "overtaken-canary": {"bake": _CANARY | {"step": "2m"}},
     # test_launching
     "demanding": {},
     "patient": {},
