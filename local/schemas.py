@@ -29,6 +29,8 @@ CONTRACTS: dict[str, tuple[type[c.Contract], type[c.Contract]]] = {
     "promote_challenger": (c.PromoteChallengerInput, c.Promotion),
     "roll_back": (c.RollBackInput, c.RolledBack),
     "write_report": (c.WriteReportInput, c.WrittenReport),
+    "notify": (c.NotifyInput, c.Notified),
+    "watch_runs": (c.WatchRunsInput, c.WatchedRuns),
     "watch_instances": (c.InstanceStateChange, c.LossReport),
     "sweep_instances": (c.SweepInstancesInput, c.SweptInstances),
     "close_run": (c.RunStatusChange, c.ClosedRun),

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from perennial.contracts import AskApprovalInput, DriftKind, Strategy
+from perennial.notices import Notice, as_typed, notice
 from perennial.promotion_config import ApprovalPolicy
 
 
@@ -49,18 +50,17 @@ def occasions(
     return tuple(words for occasion in policy.on if (words := found.get(occasion)))
 
 
-def subject(model: str, challenger: int, *, reminder: bool) -> str:
-    """Of the e-mail.
-
-    >>> subject("iris", 3, reminder=False)
-    'Perennial: may version 3 of iris serve?'
-    """
-    question = f"may version {challenger} of {model} serve?"
-    return f"Perennial: {question}" if not reminder else f"Perennial, reminder: {question}"
-
-
-def message(request: AskApprovalInput, *, because: Collection[str], cost: str, expires: datetime) -> str:
+def question(
+    request: AskApprovalInput,
+    *,
+    because: Collection[str],
+    cost: str,
+    expires: datetime,
+    reminder: bool,
+    stack: str,
+) -> Notice:
     """What the person is told: what was found, what it cost, how to answer and until when."""
+    asked = f"may version {request.challenger} of {request.model} serve?"
     champion = (
         "no version serves" if request.champion is None else f"version {request.champion} serves until then"
     )
@@ -76,9 +76,17 @@ def message(request: AskApprovalInput, *, because: Collection[str], cost: str, e
         f"Gain: {request.metrics['gain']:+.4g}" if "gain" in request.metrics else "Gain: not measured",
         f"Trained: {request.strategy.name} ({request.strategy.reason}); cost: {cost}",
         "",
-        f"Yes:  perennial approve {request.run} --reason ...",
-        f"No:   perennial reject {request.run} --reason ...",
+        f"Yes:  {as_typed(f'perennial approve {request.run} --reason "..."', stack)}",
+        f"No:   {as_typed(f'perennial reject {request.run} --reason "..."', stack)}",
         "",
         f"Without an answer by {expires:%Y-%m-%d %H:%M} UTC the version is rejected.",
     ]
-    return "\n".join(lines)
+    return notice(
+        model=request.model,
+        kind="approval",
+        severity="urgent",
+        subject=f"reminder: {asked}" if reminder else asked,
+        message="\n".join(lines) + "\n",
+        sms=asked,
+        command=as_typed(f"perennial explain {request.run}", stack),
+    )

@@ -18,6 +18,7 @@ from perennial.metric_names import HIGHER_IS_BETTER
 from perennial.policy_config import COUNTED, RetrainPolicy
 from perennial.promotion_config import ApprovalPolicy, BakePolicy, RetentionPolicy
 from perennial.training_config import StrategyPolicy, Training
+from perennial.watch_config import WatchPolicy
 
 
 class DriftPolicy(Block):
@@ -92,6 +93,7 @@ class ModelConfig(Block):
     training: Training = Training()
     approval: ApprovalPolicy = ApprovalPolicy()
     retention: RetentionPolicy | None = None
+    watch: WatchPolicy = WatchPolicy()
     card: CardWords = CardWords()
 
     @model_validator(mode="after")

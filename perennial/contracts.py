@@ -463,6 +463,41 @@ class WrittenReport(Contract):
     uri: str
 
 
+class NotifyInput(OfRun):
+    """A run that has its outcome, as people are told of it.
+
+    `batch_at`: where its batch was moved to; None where it moved none. `report`: where its page lies, or why
+    there is none. `error`: the name of the error of a run that failed.
+    """
+
+    outcome: Outcome
+    reason: str
+    champion: int | None
+    report: str
+    batch_at: str | None
+    error: str | None
+
+
+class Notified(Contract):
+    """`told` is false where one of the kind was sent a moment ago; `held_back`: so many since that one."""
+
+    told: bool
+    held_back: int = Field(ge=0)
+
+
+class WatchRunsInput(Contract):
+    """What the clock says: `time` is when it was due."""
+
+    time: datetime
+
+
+class WatchedRuns(Contract):
+    """The runs that hold a model, and those among them that hold it longer than they may."""
+
+    at_work: tuple[str, ...]
+    overdue: tuple[str, ...]
+
+
 class LaunchedTrainer(Contract):
     """What launching left; the state's own output is the instance's answer."""
 

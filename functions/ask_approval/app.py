@@ -3,7 +3,8 @@
 import math
 from datetime import UTC, datetime
 
-from perennial.approval import message, occasions, subject
+from perennial.approval import occasions
+from perennial.approval import question as in_words
 from perennial.aws.approvals import Answer, Question
 from perennial.aws.handler import task
 from perennial.aws.wiring import Services
@@ -61,14 +62,15 @@ def _ask(
         if asked is None
         else asked.model_copy(update={"reminders": int((now - asked.asked_at) / policy.remind)})
     )
-    text = message(
+    notice = in_words(
         request,
         because=because,
         cost=of_entry(services.ledger.run(request.run) or {}),
         expires=question.expires_at,
+        reminder=asked is not None,
+        stack=services.settings.stack,
     )
-    title = subject(request.model, request.challenger, reminder=asked is not None)
-    services.approvals.ask(request.run, question, title, text)
+    services.approvals.ask(request.run, question, notice)
     return question
 
 

@@ -4,6 +4,8 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from perennial import layout
 from perennial.artifacts import load, verified
 from perennial.aws.handler import measure, task
@@ -46,7 +48,7 @@ def handler(request: ComputeDriftInput, services: Services) -> DriftSummary:
     )
     services.artifacts.put_json(layout.run_key(request.run, layout.DRIFT), verdict.document)
     for name, value in verdict.metrics.items():
-        measure(name, value)
+        measure(name, value, MetricUnit.Count if name == "ColumnsDrifted" else MetricUnit.NoUnit)
     return verdict.summary
 
 

@@ -2,14 +2,17 @@
 
 from datetime import UTC, datetime
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from perennial import layout
 from perennial.aws.ancestry import known
 from perennial.aws.evidence import gather, price
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
-from perennial.config import load_model
+from perennial.config import ModelConfig, load_model
 from perennial.contracts import DecideInput, Decision, DriftSummary, Observed, Strategy
-from perennial.decision import check_of, decide, record
+from perennial.decision import Check, Evidence, check_of, decide, record
+from perennial.health import drift_unanswered, false_alarm_budget, label_age
 from perennial.strategy import choose
 
 
@@ -29,15 +32,29 @@ def handler(request: DecideInput, services: Services) -> Decision:
     services.artifacts.put_json(
         layout.run_key(request.run, layout.DECISION), record(decision, evidence, policy, now)
     )
+    check = check_of(evidence, decision, request.run, now)
     services.ledger.note(
         request.run,
         decision=decision.action,
-        check=check_of(evidence, decision, request.run, now).model_dump_json(),
+        check=check.model_dump_json(),
         **_noted(decision.strategy),
         **_observed(request.drift),
     )
     measure("RetrainDecisions", decision.action == "retrain")
+    if evidence.champion is not None:
+        _measure_champion(evidence, check, config, now)
     return decision
+
+
+def _measure_champion(evidence: Evidence, check: Check, config: ModelConfig, now: datetime) -> None:
+    """What checks of the champion add up to; rows of a window were counted when they came."""
+    checks = [*([check] if check.incoming else []), *evidence.of_champion]
+    measure("DriftUnanswered", drift_unanswered(checks))
+    spent = false_alarm_budget(checks, config.drift.alpha, config.drift.lifetime_alpha)
+    measure("FalseAlarmBudgetUsed", spent, MetricUnit.Percent)
+    age = label_age([check, *evidence.checks], evidence.trained_at, now)
+    if age is not None:
+        measure("LabelAge", age, MetricUnit.Seconds)
 
 
 def _noted(strategy: Strategy | None) -> dict[str, str]:

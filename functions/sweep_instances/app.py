@@ -8,6 +8,7 @@ from perennial.aws.handler import measure_of, task
 from perennial.aws.wiring import Services
 from perennial.config import model_names
 from perennial.contracts import SweepInstancesInput, SweptInstances
+from perennial.notices import of_orphans
 
 
 @task(SweepInstancesInput)
@@ -23,10 +24,7 @@ def handler(request: SweepInstancesInput, services: Services) -> SweptInstances:
             measure_of(attempt.model, "TrainingCost", attempt.dollars, MetricUnit.NoUnit)
     if swept.ended:
         said = [f"{orphan.instance_id} of {orphan.model}: {orphan.reason}" for orphan in swept.ended]
-        services.tell(
-            f"Perennial {services.settings.stack}: {len(said)} training instance(s) had to be ended",
-            "\n".join(["Nobody waited for them any more, and they had not ended themselves.", *said]),
-        )
+        services.notices.publish(of_orphans(said))
     return SweptInstances(
         ended={orphan.instance_id: orphan.reason for orphan in swept.ended},
         settled=tuple(f"{attempt.run} attempt {attempt.attempt}" for attempt in swept.settled),

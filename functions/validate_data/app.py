@@ -6,6 +6,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
+
 from perennial import layout
 from perennial.artifacts import verified
 from perennial.aws.handler import measure, task
@@ -14,6 +16,7 @@ from perennial.config import load_model
 from perennial.contracts import DataSummary, Manifest, ValidateDataInput
 from perennial.dataset import write_sample
 from perennial.errors import InvalidData
+from perennial.health import data_age, null_rate
 from perennial.profile import Profile
 from perennial.validation import validate_files
 
@@ -24,7 +27,7 @@ MAX_REASONS = 20
 @task(ValidateDataInput)
 def handler(request: ValidateDataInput, services: Services) -> DataSummary:
     """Data that cannot be used is an answer, not an error: the run goes on to quarantine with the reasons."""
-    config = load_model(request.model)
+    config, now = load_model(request.model), datetime.now(UTC)
     manifest = Manifest.model_validate(
         services.artifacts.get_json(layout.run_key(request.run, layout.MANIFEST))
     )
@@ -35,7 +38,7 @@ def handler(request: ValidateDataInput, services: Services) -> DataSummary:
                 _downloaded(manifest, Path(folder), services),
                 config,
                 like=baseline,
-                now=datetime.now(UTC),
+                now=now,
                 sample_rows=SAMPLE_ROWS,
             )
     except InvalidData as error:
@@ -51,6 +54,11 @@ def handler(request: ValidateDataInput, services: Services) -> DataSummary:
         )
     measure("BatchRows", found.rows)
     measure("BatchLabelledRows", found.labelled_rows)
+    if found.profile is not None:
+        measure("NullRate", null_rate(found.profile, config.features), MetricUnit.Percent)
+    age = data_age(found.profile, config.time, (item.stored_at for item in manifest.objects), now)
+    if age is not None:
+        measure("DataAge", age, MetricUnit.Seconds)
     return DataSummary(
         valid=found.valid,
         rows=found.rows,

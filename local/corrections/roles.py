@@ -105,6 +105,45 @@ def log_stream_permission() -> None:
     replace(iam_actions, "extract_resource_arn", make, takes)
 
 
+def alarm_permission() -> None:
+    """A call that names alarms in a list, such as DeleteAlarms, is checked on the first of them.
+
+    The engine checked it on `*`, so that only a policy for all alarms allowed it.
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
+    """
+
+    def make(original: Callable[..., str]) -> Callable[..., str]:
+        def arn(
+            service: str,
+            method: str,
+            path: str,
+            headers: Any,
+            body: bytes,
+            params: Any,
+            region: str,
+            account: str,
+        ) -> str:
+            names = _alarm_names(body, params) if service == "monitoring" else []
+            if names:
+                return f"arn:aws:cloudwatch:{region}:{account}:alarm:{names[0]}"
+            return original(service, method, path, headers, body, params, region, account)
+
+        return arn
+
+    takes = "service, method, path, headers, body, query_params, region, account_id"
+    replace(iam_actions, "extract_resource_arn", make, takes)
+
+
+def _alarm_names(body: bytes, params: Any) -> list[str]:
+    """The alarms that a call names in a list, as JSON or as a form."""
+    try:
+        document = json.loads(body or b"{}")
+    except ValueError:
+        document = {}
+    named = document.get("AlarmNames") if isinstance(document, dict) else None
+    return [str(name) for name in named or ec2._parse_member_list(params, "AlarmNames.member")]
+
+
 def layer_permission() -> None:
     """Reading a layer version is lambda:GetLayerVersion on that version, not lambda:ListLayers."""
 
@@ -166,5 +205,6 @@ CORRECTIONS: dict[str, Callable[[], None]] = {
     "condition_keys": condition_keys,
     "callback_permission": callback_permission,
     "log_stream_permission": log_stream_permission,
+    "alarm_permission": alarm_permission,
     "layer_permission": layer_permission,
 }

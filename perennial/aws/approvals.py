@@ -1,4 +1,4 @@
-"""The question to a person and its one answer: on the run's entry in the ledger, by e-mail through SNS.
+"""The question to a person and its one answer: on the run's entry in the ledger, told through the topic.
 
 The entry is the truth, whoever ends the waiting task: `approval` is the question, `approval_answer` the
 answer, written once. The task token only wakes the run.
@@ -11,8 +11,10 @@ from botocore.exceptions import ClientError
 from pydantic import Field
 
 from perennial.aws.ledger import Ledger
+from perennial.aws.notices import Notices
 from perennial.aws.table import refused, run_key
 from perennial.contracts import Contract
+from perennial.notices import Notice
 
 Verdict = Literal["approved", "refused", "expired"]
 
@@ -39,8 +41,8 @@ class Answer(Contract):
 class Approvals:
     """Questions and answers of runs."""
 
-    def __init__(self, table: Any, ledger: Ledger, sns: Any, topic: str) -> None:
-        self._table, self._ledger, self._sns, self._topic = table, ledger, sns, topic
+    def __init__(self, table: Any, ledger: Ledger, notices: Notices) -> None:
+        self._table, self._ledger, self._notices = table, ledger, notices
 
     def question(self, run: str) -> Question | None:
         """What a run has asked; None where it has not."""
@@ -55,9 +57,9 @@ class Approvals:
         token = self._entry(run).get("approval_token")
         return None if token is None else str(token)
 
-    def ask(self, run: str, question: Question, subject: str, message: str) -> None:
-        """Send the e-mail and keep the question, or how often it was put; a repetition may send twice."""
-        self._sns.publish(TopicArn=self._topic, Subject=subject[:100], Message=message)
+    def ask(self, run: str, question: Question, notice: Notice) -> None:
+        """Tell people and keep the question, or how often it was put; a repetition may tell twice."""
+        self._notices.publish(notice)  # never held back: the run waits for them
         self._ledger.note(run, approval=question.model_dump(mode="json"))
 
     def decide(self, run: str, answer: Answer) -> Answer:

@@ -36,7 +36,7 @@ def gather(services: Services, request: DecideInput, config: ModelConfig, now: d
         data=request.data,
         drift=request.drift,
         incoming=_incoming(services, request.run),
-        checks=tuple(_checks(services, request)),
+        checks=tuple(checks_of(services, request.model, but=request.run)),
         retrains=tuple(item for item in found if item),
         last_retrained_at=max((at for outcome, at in past.items() if outcome in _TRAINED), default=None),
         last_rolled_back_at=past.get("rolled_back"),
@@ -59,12 +59,13 @@ def price(services: Services, config: ModelConfig, evidence: Evidence, now: date
     return evidence.model_copy(update={"costs": costs})
 
 
-def _checks(services: Services, request: DecideInput) -> list[Check]:
-    entries = services.ledger.runs(request.model, _RUNS)
+def checks_of(services: Services, model: str, but: str = "") -> list[Check]:
+    """What the model's latest runs found and decided, except one run's."""
+    entries = services.ledger.runs(model, _RUNS)
     return [
         Check.model_validate_json(entry["check"])
         for entry in entries
-        if "check" in entry and entry["run"] != request.run
+        if "check" in entry and entry["run"] != but
     ]
 
 

@@ -176,6 +176,11 @@ class Lock:
         holder = self._ask(model, waiting=False)
         return holder.run if holder else None
 
+    def held_since(self, model: str) -> tuple[str, datetime] | None:
+        """The run that holds the lock now, and when it took it."""
+        item = self._table.get_item(Key=model_key(model, "lock"), ConsistentRead=True).get("Item")
+        return (str(item["owner"]), datetime.fromisoformat(item["acquired_at"])) if item else None
+
     def _put(self, model: str, run: str, now: datetime, collecting: bool, dead: str) -> bool:
         item = {
             **model_key(model, "lock"),

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Literal
 
+from perennial.aws.alarms import Alarms
 from perennial.aws.announce import Announcer
 from perennial.aws.registry import Registry
 from perennial.config import ModelConfig
@@ -18,8 +19,8 @@ class Succession:
     VersionNotFound where there is no version to go to.
     """
 
-    def __init__(self, registry: Registry, announcer: Announcer) -> None:
-        self._registry, self._announcer = registry, announcer
+    def __init__(self, registry: Registry, announcer: Announcer, alarms: Alarms) -> None:
+        self._registry, self._announcer, self._alarms = registry, announcer, alarms
 
     def promote(
         self,
@@ -109,7 +110,7 @@ class Succession:
         )
         self._announcer.champion(config.name, comes, leaves, run, change)
         if comes is not None:
-            self._announcer.watch(config, self._registry.version(config.name, comes))
+            self._alarms.watch(config, self._registry.version(config.name, comes))
 
     def _mirror(self, config: ModelConfig, run: str, change: Literal["Canary Changed"] | None) -> None:
         alias = self._registry.champion(config.name)

@@ -7,6 +7,7 @@ from typing import Any, Self
 
 import boto3
 
+from perennial.aws.alarms import Alarms
 from perennial.aws.announce import Announcer
 from perennial.aws.approvals import Approvals
 from perennial.aws.attempts import Attempts
@@ -17,6 +18,7 @@ from perennial.aws.detectors import Detectors
 from perennial.aws.intake import Intake
 from perennial.aws.launching import Launcher
 from perennial.aws.ledger import Claims, Ledger, Lock
+from perennial.aws.notices import Notices
 from perennial.aws.objects import Bucket
 from perennial.aws.orphans import Orphans
 from perennial.aws.progress import ProgressBoard
@@ -169,18 +171,17 @@ class Services:
     @cached_property
     def announcer(self) -> Announcer:
         """Mirrors of the champion alias."""
-        return Announcer(
-            client("ssm"),
-            client("events"),
-            client("cloudwatch"),
-            self.settings.stack,
-            self.settings.topic_arn,
-        )
+        return Announcer(client("ssm"), client("events"), self.settings.stack)
+
+    @cached_property
+    def alarms(self) -> Alarms:
+        """The alarms that watch the models."""
+        return Alarms(client("cloudwatch"), self.settings.stack, self.settings.topic_arn)
 
     @cached_property
     def succession(self) -> Succession:
         """Changes of the champion."""
-        return Succession(self.registry, self.announcer)
+        return Succession(self.registry, self.announcer, self.alarms)
 
     @cached_property
     def delivery(self) -> Delivery:
@@ -193,14 +194,15 @@ class Services:
         return Retention(self.table, self.registry, self.ledger, self.lock, self.artifacts)
 
     @cached_property
+    def notices(self) -> Notices:
+        """What people are told."""
+        return Notices(self.table, client("sns"), self.settings.topic_arn)
+
+    @cached_property
     def approvals(self) -> Approvals:
         """Questions to people, and their answers."""
-        return Approvals(self.table, self.ledger, client("sns"), self.settings.topic_arn)
+        return Approvals(self.table, self.ledger, self.notices)
 
     def callback(self, token: str) -> Callback:
         """The answer to one waiting task."""
         return Callback(client("stepfunctions"), token)
-
-    def tell(self, subject: str, message: str) -> None:
-        """A notice to whoever subscribes to the stack's topic."""
-        client("sns").publish(TopicArn=self.settings.topic_arn, Subject=subject[:100], Message=message)

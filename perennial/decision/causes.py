@@ -64,6 +64,7 @@ def check_of(evidence: Evidence, decision: Decision, run: str, now: datetime) ->
         findings=tuple(findings_of(evidence)),
         drifted_rows=evidence.drifted_rows,
         waiting_labels=evidence.waiting_labels,
+        labelled_rows=evidence.data.labelled_rows if evidence.incoming else 0,
     )
 
 

@@ -19,7 +19,7 @@ class Check(Contract):
 
     `incoming`: its rows were new; those of a window had been looked at before. Over all checks of the same
     champion up to this one: `drifted_rows` of batches that drifted, and `waiting_labels`, labelled rows that
-    no training has had.
+    no training has had. `labelled_rows`: of its own, where they were new.
     """
 
     run: str
@@ -30,6 +30,7 @@ class Check(Contract):
     findings: tuple[Finding, ...] = ()
     drifted_rows: int = Field(default=0, ge=0)
     waiting_labels: int = Field(default=0, ge=0)
+    labelled_rows: int = Field(default=0, ge=0)
 
 
 class Retrain(Contract):

@@ -18,6 +18,7 @@ from perennial.drift.importance import Importances
 from perennial.drift.multivariate import MultivariateChange, compare_samples
 from perennial.drift.report import DriftReport
 from perennial.drift.strength import estimated_of, measured_of, strengths
+from perennial.health import performance_drop
 from perennial.metrics import labels_of
 from perennial.profile import Profile
 
@@ -201,6 +202,8 @@ def _verdict(config: ModelConfig, report: DriftReport, findings: Findings, found
     metrics = {"DriftScore": report.score, "ColumnsDrifted": float(len(report.drifted_columns))}
     metrics |= {"PerformanceMeasured": measured.current} if measured else {}
     metrics |= {"PerformanceEstimated": estimate.value} if estimate and estimate.known else {}
+    told = summary.measured or summary.estimated
+    metrics |= {"PerformanceDrop": performance_drop(told)} if told else {}
     return Verdict(summary, document, metrics)
 
 

@@ -12,6 +12,7 @@ MANY = 8  # models that train at the same time
 _QUICK: dict[str, Any] = yaml.safe_load((ROOT / "models" / "iris.yaml").read_text(encoding="utf-8")) | {
     "estimator": {"class": "sklearn.tree.DecisionTreeClassifier"},
     "bake": {"duration": "1s", "check_every": "1s"},
+    "watch": {"notify_every": "0s"},
 }
 
 # At work for minutes, on one core and in little memory.
@@ -35,6 +36,7 @@ _CANARY = {"canary": [50, 100], "step": "8s", "check_every": "1s", "duration": "
 _DIFFERENCES: dict[str, dict[str, Any]] = {
     # test_bad_input: no run gets as far as to train
     "refusing": {},
+    "pestering": {"watch": {}},
     "marked": {},
     "mixed": {},
     "barren": {},

@@ -178,6 +178,14 @@ class Deployment:
 
         return until(look, f"a notification about {run}")[0]
 
+    def notice(self, run: str) -> str:
+        """Wait for the end of a run's last words: whether its notice was sent or held back."""
+
+        def look() -> str | None:
+            return (self.services.ledger.run(run) or {}).get("notice")
+
+        return str(until(look, f"a word on the notice of {run}"))
+
     def announced(self, model: str) -> list[tuple[str, int | None, int | None]]:
         """What was told of a model's champion so far: what happened, the version, the one before."""
         return [

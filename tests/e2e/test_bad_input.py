@@ -2,11 +2,13 @@
 
 import gzip
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pandas as pd
 import pytest
 
+from perennial.aws.table import model_key
 from perennial.errors import CallbackExpired
 from scenarios import iris
 from tests.e2e.support import Command, Deployment, Model, until
@@ -51,7 +53,28 @@ def test_unusable_batch_is_quarantined_with_its_reason(
     assert model.services.data.get(f"quarantine/refusing/{entry['run']}/{name}") == body
     assert model.stored("incoming") == []
     assert model.stored("accepted") == []
-    assert stack.notification(entry["run"])["Subject"] == "Perennial: refusing quarantined"
+    assert stack.notification(entry["run"])["Subject"] == "Perennial: refusing: a batch was quarantined"
+
+
+def test_of_equal_notices_one_is_sent_and_the_next_one_counts_the_rest(stack: Deployment) -> None:
+    model = stack.model("pestering")
+
+    def bad() -> dict[str, Any]:
+        return model.ended(lambda: model.upload("list.jsonl", b"[1, 2]\n"))
+
+    first, second = bad(), bad()
+    stack.notification(first["run"])
+    assert (stack.notice(first["run"]), stack.notice(second["run"])) == ("sent", "held back")
+    an_hour_ago = datetime.now(UTC) - timedelta(hours=1)
+    model.services.table.update_item(
+        Key=model_key("pestering", "notice#quarantined"),
+        UpdateExpression="SET sent_at = :then",
+        ExpressionAttributeValues={":then": an_hour_ago.isoformat()},
+    )
+    third = bad()
+    assert "1 more notice was held back since" in stack.notification(third["run"])["Message"]
+    told = stack.notifications.received()
+    assert [one for one in told if second["run"] in one["Message"]] == []
 
 
 def test_unusable_file_takes_its_batch_along_but_no_byte_is_lost(stack: Deployment) -> None:

@@ -22,6 +22,14 @@ from scenarios.story import STORY
 from tests.e2e.models import INVALID, MODELS
 from tests.e2e.support import Command, Deployment, Model, until
 
+SUBJECTS = {
+    "promoted": "iris: version 1 was promoted",
+    "quarantined": "iris: a batch was quarantined",
+    "rejected": "iris: version 3 was rejected",
+    "rolled_back": "iris: version 4 was rolled back, version 2 serves",
+    "alert": "iris needs a look",
+}
+
 
 @dataclass(frozen=True)
 class Played:
@@ -171,14 +179,46 @@ def test_report_is_one_self_contained_page(played: Played) -> None:
 
 
 def test_people_are_told_what_happened_and_why(stack: Deployment, played: Played) -> None:
-    for entry in stack.services.ledger.runs("iris", limit=200):
-        if entry["outcome"] == "skipped":
+    seen = set()
+    for entry in reversed(stack.services.ledger.runs("iris", limit=200)):
+        kind = entry["outcome"] if entry.get("decision") != "alert" else "alert"
+        if kind == "skipped":
+            assert "notice" not in entry
             continue
+        if kind in seen:  # of each kind one an hour
+            assert stack.notice(entry["run"]) == "held back"
+            continue
+        seen.add(kind)
+        assert stack.notice(entry["run"]) == "sent"
         told = stack.notification(entry["run"])
-        assert told["Subject"] == f"Perennial: iris {entry['outcome'].replace('_', ' ')}"
-        assert entry["reason"] in told["Message"]
+        assert SUBJECTS[kind] in told["Subject"]
+        assert f"Why: {entry['reason']}" in told["Message"]
         assert f"Champion now: version {entry['champion_after']}" in told["Message"]
         assert f"Report: {entry['report']}" in told["Message"]
+    assert seen == set(SUBJECTS)
+
+
+def test_the_story_left_its_metrics_and_alarms(stack: Deployment, played: Played) -> None:
+    watching = client("cloudwatch")
+    about = [{"Name": "Model", "Value": "iris"}]
+    pages = watching.get_paginator("list_metrics").paginate(Namespace="Perennial", Dimensions=about)
+    assert {metric["MetricName"] for page in pages for metric in page["Metrics"]} >= {
+        *("BatchRows", "BatchLabelledRows", "NullRate", "DataAge", "BatchesQuarantined", "QuarantineRate"),
+        *("DriftScore", "ColumnsDrifted", "FalseAlarmBudgetUsed", "PerformanceMeasured", "PerformanceDrop"),
+        *("RetrainDecisions", "DriftUnanswered", "LabelAge", "TrainingSeconds", "ChallengerScore"),
+        *("TrainingCost", "MonthCost", "TrainingsFailedInRow", "Promotions", "Rollbacks", "DriftToPromotion"),
+        *("RunSeconds", "RunsSkipped", "RunsQuarantined", "RunsPromoted", "RunsRejected", "RunsRolledBack"),
+    }
+    kinds = ["MetricAlarm", "CompositeAlarm"]
+    found = watching.describe_alarms(AlarmTypes=kinds, AlarmNamePrefix=f"{stack.stack}/")
+    (overall,) = (one for one in found["CompositeAlarms"] if one["AlarmName"].endswith("/unhealthy/iris"))
+    members = [one for one in found["MetricAlarms"] if "/iris/" in one["AlarmName"]]
+    assert len(members) >= 6
+    assert all(f'ALARM("{one["AlarmName"]}")' in overall["AlarmRule"] for one in members)
+    # the poor performance that the story reported was the last word on it
+    on = {one["AlarmName"].rpartition("/iris/")[2] for one in members if one["StateValue"] == "ALARM"}
+    assert "performance" in on
+    assert overall["StateValue"] == "ALARM"
 
 
 def test_every_run_left_its_page(stack: Deployment, played: Played) -> None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 import boto3
 import pytest
 from moto import mock_aws
+from moto.cloudwatch.responses import CloudWatchResponse
 
 from perennial.aws import clients, handler
 from perennial.aws.wiring import Services, Settings
@@ -25,6 +26,10 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
     monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
     monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")  # hundreds, and they take a second
+    # moto reads an AlarmRule and describes composite alarms, but has no such action
+    monkeypatch.setattr(
+        CloudWatchResponse, "put_composite_alarm", CloudWatchResponse.put_metric_alarm, raising=False
+    )
     with mock_aws():
         clients.client.cache_clear()
         handler.services.cache_clear()

@@ -45,6 +45,8 @@ GIVEN: dict[str, Any] = {
     "outcome": "promoted",
     "report": "s3://artifacts/runs/run-1/report.html",
     "waiting": False,
+    "batchAt": None,
+    "tell": False,
     "failure": {"Error": "TrainingFailed", "Cause": "no rows"},
     "failureReason": "TrainingFailed: no rows",
     "instances": [],
@@ -83,7 +85,8 @@ _REQUEST = {
     "wait_seconds": 0,
 }
 _RECALL = event("recall_version")["strategy"]
-_SETTLED = {"disposition": "quarantine", "objects": 1}
+_SETTLED = {"disposition": "quarantine", "objects": 1, "prefix": "quarantine/iris/run-1/"}
+_NOTIFIED = {"told": True, "held_back": 0}
 _EVALUATION = {
     "better": True,
     "batch_suspect": False,
@@ -92,7 +95,9 @@ _EVALUATION = {
 }
 
 CASES: dict[str, tuple[Case, ...]] = {
-    "Start Run": (Case("Resolve Trigger", assigned={"model": "unknown", "champion": None, "reason": ""}),),
+    "Start Run": (
+        Case("Resolve Trigger", assigned={"model": "unknown", "champion": None, "reason": "", "tell": False}),
+    ),
     "Resolve Trigger": (
         Case(
             "Anything To Do?",
@@ -119,7 +124,10 @@ CASES: dict[str, tuple[Case, ...]] = {
             assigned={"outcome": "quarantined", "reason": "no rows; no label"},
         ),
     ),
-    "Accept Batch": (Case("Compute Drift", answer=_SETTLED),),
+    "Accept Batch": (
+        Case("Compute Drift", answer=_SETTLED, assigned={"batchAt": "quarantine/iris/run-1/"}),
+        Case("Compute Drift", answer=_SETTLED | {"objects": 0}, assigned={"batchAt": None}),
+    ),
     "Compute Drift": (Case("Decide", answer=_DECIDE["drift"], assigned={"drift": _DECIDE["drift"]}),),
     "Decide": (
         Case(
@@ -137,7 +145,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("Alert", given={"decision": {"action": "alert"}, "strategy": None}),
         Case("Skip", given={"decision": {"action": "skip"}, "strategy": None}),
     ),
-    "Alert": (Case("Skip"),),
+    "Alert": (Case("Skip", assigned={"tell": True}),),
     "Skip": (Case("Record Outcome", assigned={"outcome": "skipped"}),),
     "Recall Version": (
         Case(
@@ -179,7 +187,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("Hold Batch", given={"evaluation": {"batch_suspect": True}}),
         Case("Record Outcome", given={"evaluation": {"batch_suspect": False}}),
     ),
-    "Hold Batch": (Case("Record Outcome", answer=_SETTLED),),
+    "Hold Batch": (Case("Record Outcome", answer=_SETTLED, assigned={"batchAt": "quarantine/iris/run-1/"}),),
     "Ask For Approval": (
         Case(
             "Approval Needed?",
@@ -284,9 +292,10 @@ CASES: dict[str, tuple[Case, ...]] = {
     "Write Report": (Case("Worth Telling?", answer={"uri": "s3://a/b"}, assigned={"report": "s3://a/b"}),),
     "Worth Telling?": (
         Case("Succeed", given={"outcome": "skipped"}),
+        Case("Notify", given={"outcome": "skipped", "tell": True}),
         Case("Notify", given={"outcome": "quarantined"}),
     ),
-    "Notify": (Case("Succeed"), Case("Succeed", given={"champion": None})),
+    "Notify": (Case("Succeed", answer=_NOTIFIED),),
     "Succeed": (Case("SUCCEEDED"),),
     "Handle Failure": (
         Case("Find Trainer", assigned={"failureReason": "TrainingFailed: no rows"}),
@@ -332,7 +341,7 @@ CASES: dict[str, tuple[Case, ...]] = {
     "Write Failure Report": (
         Case("Notify Failure", answer={"uri": "s3://a/b"}, assigned={"report": "s3://a/b"}),
     ),
-    "Notify Failure": (Case("Fail"),),
+    "Notify Failure": (Case("Fail", answer=_NOTIFIED),),
     "Fail": (Case("FAILED"),),
 }
 

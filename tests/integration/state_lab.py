@@ -142,7 +142,6 @@ class Lab:
                 {"AttributeName": "sk", "KeyType": "RANGE"},
             ],
         )
-        topic = aws.client("sns").create_topic(Name="lab")["TopicArn"]
         tags = [{"Key": "perennial:run", "Value": "run-with-trainer"}]
         launch = {"ImageId": "ami-12345678", "MinCount": 1, "MaxCount": 1}
         ec2 = aws.client("ec2")
@@ -153,7 +152,6 @@ class Lab:
             "{% $states.context.StateMachine.Id %}": machine["stateMachineArn"],
             "${DataBucketName}": "lab-data",
             "${TableName}": "lab",
-            "${TopicArn}": topic,
             "${StackName}": "lab",
             "${InstanceId}": kept["Instances"][0]["InstanceId"],
             "${InstanceToEnd}": ended["Instances"][0]["InstanceId"],

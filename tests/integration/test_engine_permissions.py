@@ -142,6 +142,18 @@ def layer_permission(aws: Aws) -> None:
     assert not permitted(functions.get_layer_version_by_arn, Arn=second)
 
 
+def alarm_permission(aws: Aws) -> None:
+    watch: dict[str, Any] = {"MetricName": "Errors", "Namespace": "Test", "Statistic": "Sum", "Period": 60}
+    watch |= {"EvaluationPeriods": 1, "Threshold": 1, "ComparisonOperator": "GreaterThanThreshold"}
+    for name in ("ours/errors", "theirs/errors"):
+        aws.client("cloudwatch").put_metric_alarm(AlarmName=name, **watch)
+    ours = "arn:aws:cloudwatch:us-east-1:000000000000:alarm:ours/*"
+    _arn, clients = role(aws, "watcher", {"Action": "cloudwatch:DeleteAlarms", "Resource": ours})
+    delete = clients("cloudwatch").delete_alarms
+    assert not permitted(delete, AlarmNames=["theirs/errors"])
+    assert permitted(delete, AlarmNames=["ours/errors"])
+
+
 def log_stream_permission(aws: Aws) -> None:
     for name in ("trainer", "other"):
         aws.client("logs").create_log_group(logGroupName=name)
@@ -172,6 +184,7 @@ CHECKS: dict[str, Callable[[Aws], None]] = {
         secure_transport,
         condition_keys,
         callback_permission,
+        alarm_permission,
         layer_permission,
         log_stream_permission,
         machine_role,

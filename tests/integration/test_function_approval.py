@@ -123,7 +123,7 @@ def test_it_reminds_when_that_is_due_and_not_before(
     asked(services, ago=timedelta(hours=17))
     assert 3 * 3600 - 10 < invoke("ask_approval")["wait_seconds"] <= 3 * 3600  # then it expires
     (mail,) = mailbox.read()
-    assert mail["Subject"] == "Perennial, reminder: may version 2 of iris serve?"
+    assert mail["Subject"] == "Perennial: reminder: may version 2 of iris serve?"
     assert services.approvals.question(RUN).reminders == 2  # type: ignore[union-attr]
 
 

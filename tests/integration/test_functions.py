@@ -113,7 +113,13 @@ def test_metrics_carry_the_model_and_belong_to_one_invocation(
     (directive,) = first["_aws"]["CloudWatchMetrics"]
     assert directive["Namespace"] == "Perennial"
     assert directive["Dimensions"] == [["Model"]]
-    assert [metric["Name"] for metric in directive["Metrics"]] == ["RetrainDecisions"]
+    units = {metric["Name"]: metric["Unit"] for metric in directive["Metrics"]}
+    assert units == {
+        "RetrainDecisions": "Count",
+        "DriftUnanswered": "Count",
+        "FalseAlarmBudgetUsed": "Percent",
+        "LabelAge": "Seconds",
+    }
     assert (first["Model"], first["RetrainDecisions"]) == ("iris", [1.0])
 
     invoke("watch_instances")  # has nothing to count and is about no model

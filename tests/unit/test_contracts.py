@@ -20,6 +20,7 @@ OUTSIDE = {
     "sweep_instances",
     "close_run",
     "deliver_champion",
+    "watch_runs",
     "expire_versions",
 }  # of the workflow: an event or a schedule calls them
 TRIGGERS = {"trigger_upload", "trigger_schedule", "trigger_alarm", "trigger_on_demand"}

@@ -9,6 +9,8 @@ import pytest
 import typer.main
 
 from perennial import cli, errors
+from perennial.alarms import GROUPS, UNHEALTHY
+from tests.unit.readme_tables import readme_metrics
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -22,21 +24,47 @@ def _measured() -> set[str]:
         node
         for path in (ROOT / "functions").glob("*/app.py")
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "measure"
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"measure", "measure_of"}
     )
-    named = {call.args[0].value for call in calls if isinstance(call.args[0], ast.Constant)}
+    named = {
+        argument.value
+        for call in calls
+        for argument in call.args[:2]
+        if isinstance(argument, ast.Constant) and isinstance(argument.value, str)
+    }
     states = json.loads((ROOT / "statemachine" / "retraining.asl.json").read_text(encoding="utf-8"))["States"]
-    outcomes = re.findall(r"'([A-Z]\w+)'", json.dumps(states["Count Outcome"]))
+    counted = [states[name]["Arguments"]["MetricData"] for name in ("Count Outcome", "Count Failure")]
+    outcomes = re.findall(r"'([A-Z]\w+)'", json.dumps(counted))
+    plain = {one["MetricName"] for data in counted for one in data if one["MetricName"].isalpha()}
     verdict = (ROOT / "perennial" / "drift" / "verdict.py").read_text(encoding="utf-8")
     told = re.findall(r"^    metrics \|?= .*", verdict, re.MULTILINE)
     judged = {name for line in told for name in re.findall(r'"(\w+)":', line)}
     assert judged
-    return {str(name) for name in named} | judged | {f"Runs{name}" for name in outcomes if name != "Runs"}
+    return (
+        {str(name) for name in named}
+        | plain
+        | judged
+        | {f"Runs{name}" for name in outcomes if name != "Runs"}
+    )
 
 
 @pytest.mark.parametrize("metric", sorted(_measured()))
 def test_every_metric_is_listed(metric: str) -> None:
-    assert metric in NAMES
+    assert metric in readme_metrics()
+
+
+def test_no_metric_is_listed_that_nobody_measures() -> None:
+    """Those of a service are the user's to measure."""
+    ours = {name for name in readme_metrics() if not name.startswith("Serving")}
+    assert ours - _measured() == set()
+
+
+def test_every_alarm_of_a_model_is_listed() -> None:
+    for group, names in GROUPS.items():
+        assert [
+            name for name in names if not re.search(rf"`(<stack>/{group}/<model>/)?{name}`", README)
+        ] == []
+    assert f"<stack>/{UNHEALTHY}/<model>" in NAMES
 
 
 @pytest.mark.parametrize(

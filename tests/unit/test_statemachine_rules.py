@@ -21,7 +21,6 @@ STATES: dict[str, dict[str, Any]] = MACHINE["States"]
 ERROR_PREFIX = {
     "lambda": "Lambda",
     "dynamodb": "DynamoDB",
-    "sns": "SNS",
     "aws-sdk:dynamodb": "DynamoDb",
     "aws-sdk:cloudwatch": "CloudWatch",
     "aws-sdk:ec2": "Ec2",

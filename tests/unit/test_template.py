@@ -10,6 +10,8 @@ import pytest
 from perennial import layout
 from perennial.aws.delivery import EVENT
 from perennial.aws.succession import Change
+from perennial.notices import Severity
+from tests.unit.readme_tables import readme_metrics
 from tests.unit.template_file import (
     DEFINITION_TEXT,
     RESOURCES,
@@ -24,6 +26,9 @@ from tests.unit.template_file import (
     statements,
 )
 
+MISSING = {"SpendAlarm": "ignore"}  # told by runs: what it was stays true
+TO_DO = ("perennial ", "reasons.json", "log group")
+MOST_METRICS = 10  # that an alarm by a mathematical expression takes
 OUTPUTS = {"DataBucketName", "ArtifactBucketName", "TableName", "StateMachineArn", "TopicArn"}
 ACTION_OF_CALL = {  # where IAM's name is not the call's
     "lambda:Invoke": "lambda:InvokeFunction",
@@ -156,8 +161,22 @@ def test_retention_runs_once_a_day_on_its_own() -> None:
     assert schedule["ScheduleExpression"] == "rate(1 day)"
     assert schedule["Target"]["Arn"] == {"Fn::GetAtt": ["ExpireVersionsFunction", "Arn"]}
     assert json.loads(schedule["Target"]["Input"]) == {"model": "*"}
+
+
+def test_runs_are_looked_at_by_the_clock() -> None:
+    clock = properties("Clock")
+    assert clock["ScheduleExpression"] == "rate(15 minutes)"
+    assert "State" not in clock, "always"
+    assert clock["Target"]["Arn"] == {"Fn::GetAtt": ["WatchRunsFunction", "Arn"]}
+    assert json.loads(clock["Target"]["Input"]) == {"time": "<aws.scheduler.scheduled-time>"}
+
+
+def test_schedules_may_call_what_they_call_and_no_more() -> None:
+    targets = [properties(name)["Target"]["Arn"] for name in of_type("AWS::Scheduler::Schedule")]
     (allow,) = (s for s in statements("TriggerRole") if s["Action"] == "lambda:InvokeFunction")
-    assert {"Fn::GetAtt": ["ExpireVersionsFunction", "Arn"]} in allow["Resource"]
+    assert sorted(references(allow["Resource"])) == sorted(
+        name for name in references(targets) if RESOURCES[name]["Type"] == "AWS::Serverless::Function"
+    )
 
 
 def test_the_table_is_recoverable_encrypted_protected_and_forgets() -> None:
@@ -218,6 +237,11 @@ def test_a_subscription_exists_only_when_somebody_is_named(name: str, protocol: 
     assert condition == {"Fn::Not": [{"Fn::Equals": [{"Ref": parameter}, ""]}]}
 
 
+def test_a_phone_rings_only_for_what_is_urgent() -> None:
+    assert properties("PhoneSubscription")["FilterPolicy"] == {"severity": ["urgent"]}
+    assert "urgent" in get_args(Severity)
+
+
 # workflow and triggers
 
 
@@ -246,7 +270,7 @@ def test_the_workflow_may_do_what_its_states_do_and_no_more() -> None:
         needed.add(f"{service}:{action[0].upper()}{action[1:]}")
     needed = {ACTION_OF_CALL.get(call, call) for call in needed}
     plumbing = {action for action in actions("StateMachineRole") if action.split(":")[0] in {"logs", "xray"}}
-    assert actions("StateMachineRole") - plumbing == needed | {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert actions("StateMachineRole") - plumbing == needed
 
 
 def test_the_workflow_invokes_its_functions_and_no_other() -> None:
@@ -403,8 +427,20 @@ def test_an_alarm_tells_the_topic_and_says_what_it_means(name: str) -> None:
     own = properties(name)
     assert own["AlarmActions"] == [{"Ref": "Topic"}]
     assert own["AlarmDescription"]
-    assert own["TreatMissingData"] == "notBreaching"
+    assert own["TreatMissingData"] == MISSING.get(name, "notBreaching")
+    assert any(word in own["AlarmDescription"] for word in TO_DO), "what to do"
     assert own["AlarmName"]["Fn::Sub"].startswith("${AWS::StackName}/operations/")
+
+
+def test_one_alarm_stands_for_all_of_the_stack() -> None:
+    (name,) = of_type("AWS::CloudWatch::CompositeAlarm")
+    own = properties(name)
+    assert sorted(references(own["AlarmRule"])) == sorted(of_type("AWS::CloudWatch::Alarm"))
+    assert own["AlarmRule"]["Fn::Sub"].split(" OR ") == [
+        f'ALARM("${{{member}}}")' for member in references(own["AlarmRule"])
+    ]
+    assert own["OKActions"] == [{"Ref": "Topic"}]
+    assert RESOURCES[name]["Condition"] == "OnAws"
 
 
 def test_what_the_embedded_aws_cannot_take_stands_under_a_condition() -> None:
@@ -416,20 +452,45 @@ def test_what_the_embedded_aws_cannot_take_stands_under_a_condition() -> None:
 
 
 def test_the_errors_of_every_function_are_counted() -> None:
-    watched = set(references(properties("FunctionErrorsAlarm")["Metrics"]))
-    assert watched == set(of_type("AWS::Serverless::Function"))
+    alarms = [properties(name)["Metrics"] for name in ("FunctionErrorsAlarm", "LaterFunctionErrorsAlarm")]
+    watched = [name for metrics in alarms for name in references(metrics)]
+    assert sorted(watched) == sorted(of_type("AWS::Serverless::Function"))
+    assert all(len(metrics) - 1 <= MOST_METRICS for metrics in alarms)
 
 
-def test_the_dashboard_is_json_and_shows_every_outcome() -> None:
+def _dashboard() -> list[dict[str, Any]]:
     body = properties("Dashboard")["DashboardBody"]["Fn::Sub"]
     assert set(references({"Fn::Sub": body})) <= set(RESOURCES)
-    widgets = json.loads(body)["widgets"]
-    places = [(w["x"], w["y"]) for w in widgets]
-    assert len(set(places)) == len(places)
-    titles = {w["properties"]["title"] for w in widgets}
-    assert {"Runs by outcome", "Drift score", "Training: seconds (left), dollars a day (right)"} <= titles
-    for metric in ("Skipped", "Quarantined", "Promoted", "Rejected", "RolledBack", "Failed"):
-        assert f'MetricName="Runs{metric}"' in body.replace("\\", "")
+    widgets: list[dict[str, Any]] = json.loads(body)["widgets"]
+    return widgets
+
+
+def test_the_widgets_of_the_dashboard_lie_side_by_side() -> None:
+    taken: set[tuple[int, int]] = set()
+    for widget in _dashboard():
+        columns = range(widget["x"], widget["x"] + widget["width"])
+        place = {(x, y) for x in columns for y in range(widget["y"], widget["y"] + widget["height"])}
+        assert max(columns) < 24, widget
+        assert not taken & place, widget
+        taken |= place
+
+
+def test_the_dashboard_finds_every_metric_of_the_readme_for_every_model() -> None:
+    """New models appear by themselves: SEARCH names none."""
+    graphs = [widget["properties"] for widget in _dashboard() if widget["type"] == "metric"]
+    expressions = [line[0]["expression"] for graph in graphs for line in graph["metrics"]]
+    search = (
+        r"(?:SUM\()?SEARCH\('\{Perennial,Model\} MetricName=\"(\w+)\"', '(?:Sum|Maximum|Average)', \d+\)\)?"
+    )
+    found = [re.fullmatch(search, expression) for expression in expressions]
+    assert all(found)
+    assert {match[1] for match in found if match} == readme_metrics()
+
+
+def test_the_dashboard_shows_every_alarm_of_the_stack() -> None:
+    (shown,) = (widget["properties"]["alarms"] for widget in _dashboard() if widget["type"] == "alarm")
+    names = {name.rpartition(":alarm:")[2] for name in shown}
+    assert names == {properties(name)["AlarmName"]["Fn::Sub"] for name in of_type("AWS::CloudWatch::Alarm")}
 
 
 # deployment

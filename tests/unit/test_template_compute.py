@@ -36,10 +36,12 @@ FUNCTIONS = {
     "RollBack",
     "WatchInstances",
     "SweepInstances",
+    "WatchRuns",
     "WriteReport",
     "CloseRun",
     "DeliverChampion",
     "ExpireVersions",
+    "Notify",
 }
 
 # Actions that AWS lets nobody narrow to a resource, or that a condition narrows instead.
@@ -48,6 +50,7 @@ WITHOUT_RESOURCE = {
     "ec2:DescribeSpotPriceHistory": "EC2 describes have no resource-level permissions",
     "ec2:CreateFleet": "launches nothing by itself: ec2:RunInstances decides, see below",
     "cloudwatch:GetMetricData": "metrics have no ARN",
+    "cloudwatch:PutCompositeAlarm": "AWS wants it for all alarms or refuses it",
     "cloudwatch:PutMetricData": "metrics have no ARN; the namespace is a condition",
     "xray:PutTraceSegments": "X-Ray writes have no resource",
     "xray:PutTelemetryRecords": "X-Ray writes have no resource",
