@@ -35,7 +35,9 @@ class ChiSquare(NamedTuple):
 
 
 def pool_rare(reference: Any, current: Any, least: float = MIN_EXPECTED) -> tuple[Counts, Counts]:
-    """Put the rare levels into one, and into the rarest other level where they are too few even together.
+    """Put the rare levels into one, and into the rarest other level where they are too few even together: of
+    equally rare ones into that whose difference they lessen, so that the order of levels and of tables does
+    not matter.
 
     >>> pool_rare([50, 50, 1, 2], [50, 48, 2, 0])
     (array([50, 53]), array([50, 50]))
@@ -45,7 +47,9 @@ def pool_rare(reference: Any, current: Any, least: float = MIN_EXPECTED) -> tupl
     if n == 0 or m == 0:
         return reference, current
     expected = (reference + current) * (min(n, m) / (n + m))
-    order = np.argsort(-expected, kind="stable")
+    difference = reference * m - current * n
+    rest = np.sign(difference[expected < least].sum())
+    order = np.lexsort((-np.abs(difference), -rest * difference, -expected))
     reference, current, expected = reference[order], current[order], expected[order]
     common = int((expected >= least).sum())
     groups = max(1, common + bool(expected[common:].sum() >= least))
