@@ -15,7 +15,7 @@ from local.session import Session
 from perennial import cli
 from perennial.aws import clients
 from perennial.aws.wiring import Settings
-from tests.e2e.models import MODELS
+from tests.e2e.models import FACTORY, MODELS
 from tests.e2e.support import Command, Deployment, Inbox, until
 
 
@@ -29,6 +29,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
     """The stack, in directories that no `make up` knows."""
     scratch = tmp_path_factory.mktemp("stack")
     copied = tree.copy(scratch / "tree", MODELS)
+    (copied / "models" / "garden.py").write_text(FACTORY, encoding="utf-8")
     build(copied)
     with Session(Engine(scratch / "engine", auth=True)) as session, pytest.MonkeyPatch.context() as patch:
         deploy(session.engine, copied)

@@ -24,6 +24,12 @@ _SLOW = {
 # Long enough to be interrupted.
 _STEADY = {"class": "sklearn.ensemble.RandomForestClassifier", "params": {"n_estimators": 1000}}
 
+# What iris itself is served by.
+_SEASONED = {
+    "class": "sklearn.ensemble.RandomForestClassifier",
+    "params": {"n_estimators": 60, "min_samples_leaf": 2},
+}
+
 # Grown in three steps, with a checkpoint after each.
 _IN_STEPS = {
     "class": "sklearn.ensemble.RandomForestClassifier",
@@ -82,10 +88,36 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     # test_concurrency
     "gathering": crowd.GATHERING,
     **{f"one-of-many-{number:02d}": crowd.GATHERING for number in range(MANY)},
+    # test_strategies
+    "planted": {"estimator": {"factory": "garden:build", "params": {"max_depth": 3}}},
+    "searching": {
+        "strategy": {"name": "search"},
+        "search": {
+            "candidates": [
+                {"class": "sklearn.neighbors.KNeighborsClassifier", "space": {"n_neighbors": [1, 5]}}
+            ],
+            "trials": 2,
+            "folds": 2,
+            "min_rows": 50,
+        },
+    },
+    "shifting": {"estimator": _SEASONED},
+    "reversing": {"estimator": _SEASONED},
+    "fading": {"estimator": _SEASONED},
+    # test_orphans
+    "unnoticed": {"estimator": _STEADY},
     # test_command
     "asked": {"estimator": {"class": "sklearn.tree.DecisionTreeClassifier", "params": {"max_dept": 3}}},
 }
 
 INVALID = ("foreign",)
+
+# A module beside the model files, as a user writes one.
+FACTORY = """
+from sklearn.tree import DecisionTreeClassifier
+
+def build(config):
+    return DecisionTreeClassifier(min_samples_leaf=2, **config.estimator.params)
+"""
 
 MODELS = {name: _QUICK | {"name": name} | changes for name, changes in _DIFFERENCES.items()}
