@@ -12,7 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from perennial.aws.workflow import Callback
 from perennial.errors import CallbackExpired
 
-INTERVAL = 20.0  # seconds; the state machine waits for 120
+INTERVAL = 20.0  # seconds; the state machine waits for 300
 
 logger = Logger(service="perennial-trainer", child=True)
 
