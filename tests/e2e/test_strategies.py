@@ -59,7 +59,7 @@ def lives(deployment: Deployment) -> Lives:
         shifting=narrow, reversing=reversed_once, fading=_fading(iris.season("one", rows=400, seed=1))
     )
     reversed_again = iris.mislabelled(iris.season("two", rows=240, seed=2))
-    gone = iris.mislabelled(iris.season("two", rows=440, seed=2))  # rows enough to try again after a rejection
+    gone = iris.mislabelled(iris.season("two", rows=440, seed=2))  # enough to try again after a rejection
     lives.go_on(reversing=reversed_again, fading=gone)
     lives.go_on(reversing=iris.season("three", rows=200, seed=3))
     return lives
