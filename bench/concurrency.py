@@ -79,7 +79,7 @@ def be_patient(copied: Path) -> None:
     template.write_text(text, "utf-8")
     definition = json.loads(machine.read_text("utf-8"))
     for state in definition["States"].values():
-        if state["Type"] == "Task":
+        if state["Type"] == "Task" and isinstance(state["TimeoutSeconds"], int):  # people have their own
             state["TimeoutSeconds"] = max(state["TimeoutSeconds"], LAMBDA_LONGEST)
     machine.write_text(json.dumps(definition, indent=2), "utf-8")
 
