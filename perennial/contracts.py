@@ -458,9 +458,10 @@ class WriteReportInput(OfRun):
 
 
 class WrittenReport(Contract):
-    """Where the page lies, as `aws s3 cp` takes it."""
+    """Where the page lies, as `aws s3 cp` takes it, and who serves as the run ends."""
 
     uri: str
+    champion: int | None
 
 
 class NotifyInput(OfRun):

@@ -5,6 +5,7 @@ A document that a run never came to write, or that has expired, is simply not to
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from perennial.cost import Attempt, in_words
@@ -17,7 +18,7 @@ _REASONS = 8  # of drift, the weightiest
 @dataclass(frozen=True)
 class Facts:
     """What is left of a run: its entry in the ledger, its documents, its attempts at a training, the version
-    that came of it, and the moves of the champion alias that it or a person made with that version."""
+    that came of it, and the moves of the champion alias: its own, those meanwhile, all with that version."""
 
     entry: Document
     validation: Document | None = None
@@ -157,13 +158,27 @@ def approval(entry: Document) -> Iterator[str]:
         yield f"nobody has answered yet; without an answer by {_time(asked['expires_at'])} it is rejected"
 
 
+def moves_during(entry: Document, audit: Sequence[Document]) -> list[Document]:
+    """The changes of the champion that a run made, and those by hand while it was under way."""
+    began, ended = entry.get("started_at", ""), entry.get("ended_at")
+    since = datetime.fromisoformat(began) if began else None
+    until = datetime.fromisoformat(ended) if ended else None
+
+    def meanwhile(move: Document) -> bool:
+        at = datetime.fromisoformat(move["changed_at"])
+        return since is not None and since <= at and (until is None or at <= until)
+
+    return [move for move in audit if move["run"] == entry.get("run") or meanwhile(move)]
+
+
 def moves(audit: Sequence[Document]) -> Iterator[str]:
-    """Each change of the champion."""
+    """Each change of the champion, and each end of a canary beside it."""
     for move in audit:
         to = f"version {move['version']}" if move.get("version") is not None else "no version"
         before = f", before version {move['from']}" if move.get("from") is not None else ""
-        said = f"{to} serves{before}: {move.get('reason', '')}"
-        yield f"{_time(move['changed_at'])}: {said} (run {move['run']})"
+        canary = move.get("canary")
+        said = f"{to} serves{before}" if canary is None else f"{to} serves alone, canary {canary} has ended"
+        yield f"{_time(move['changed_at'])}: {said}: {move.get('reason', '')} (run {move['run']})"
 
 
 def _outcome(entry: Document) -> Iterator[str]:

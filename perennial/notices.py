@@ -101,16 +101,16 @@ class Ended:
     @property
     def challenger(self) -> str:
         """Who wanted the champion's place."""
-        return _version(self.entry.get("challenger"))
+        return _version(self.entry.get("challenger", self.entry.get("recalled")))
 
     @property
     def serves_on(self) -> str:
-        """Who serves now, as before."""
-        return (
-            f"{_capital(_version(self.run.champion))} serves on."
-            if self.run.champion
-            else ("No version serves yet.")
-        )
+        """Who serves now: as before, or put in place while the run was under way."""
+        now = self.run.champion
+        before = self.entry.get("champion_before", now)
+        if now == before:
+            return "No version serves yet." if now is None else f"{_capital(_version(now))} serves on."
+        return f"{_capital(_version(now))} serves now; when the run began it was {_version(before)}."
 
     @property
     def batch(self) -> str:
@@ -160,8 +160,8 @@ def _promoted(ended: Ended) -> Notice:
         ended,
         kind="promoted",
         severity="info",
-        happened=f"{model}: {_version(ended.run.champion)} was promoted",
-        done="It baked without an alarm and serves now.",
+        happened=f"{model}: {ended.challenger} was promoted",
+        done=f"It baked without an alarm; {_version(ended.run.champion)} serves now.",
         to_do="Nothing." if first else "Nothing. To take it back:",
         command="" if first else f'perennial rollback --model {model} --reason "..."',
     )

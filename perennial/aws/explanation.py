@@ -8,7 +8,7 @@ from perennial.aws.documents import document
 from perennial.aws.wiring import Services
 from perennial.contracts import StoredObject
 from perennial.errors import InvalidRequest, VersionNotFound
-from perennial.explaining import Facts
+from perennial.explaining import Facts, moves_during
 from perennial.lineage import VersionRecord
 
 
@@ -20,6 +20,8 @@ def facts_of(services: Services, run: str) -> Facts:
     model, challenger = entry["model"], entry.get("challenger", entry.get("recalled"))
     version = None if challenger is None else _version(services, model, int(challenger))
     served = None if version is None else version.version
+    audit = services.registry.audit(model)
+    meanwhile = moves_during(entry, audit)
     return Facts(
         entry=entry,
         validation=document(services, run, layout.VALIDATION),
@@ -30,8 +32,8 @@ def facts_of(services: Services, run: str) -> Facts:
         version=version,
         moves=[
             move
-            for move in services.registry.audit(model)
-            if move["run"] == run or (served is not None and served in {move["version"], move["from"]})
+            for move in audit
+            if move in meanwhile or (served is not None and served in {move["version"], move["from"]})
         ],
     )
 

@@ -70,7 +70,7 @@ def run_view(
         if evaluation
         else None,
         approval=tuple(explaining.approval(entry)),
-        moves=tuple(explaining.moves([move for move in audit if move["run"] == run])),
+        moves=tuple(explaining.moves(explaining.moves_during(entry, audit))),
     )
 
 

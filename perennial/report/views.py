@@ -101,8 +101,8 @@ class RunView(View):
     `path` names the states in the order they were entered, repeats included; where it is empty, `states`
     gives the order. `instance` is the type and market that it trained on last. `drift` holds the batch's
     columns, `answers` what the champion made of them; these, `findings` and what begins with `drift` are
-    empty where nothing was compared. `approval`: what a person was asked and answered; `moves`: the audit
-    records of the alias that the run left.
+    empty where nothing was compared. `approval`: what a person was asked and answered; `moves`: the changes
+    of the champion while the run was under way.
     """
 
     name: str

@@ -1,6 +1,6 @@
 """Write Report on moto: the page of every kind of run, where it lies, and what it rests on."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -8,12 +8,13 @@ from perennial import layout
 from perennial.aws.explanation import facts_of
 from perennial.aws.pages import found_page
 from perennial.aws.wiring import Services
+from perennial.config import load_model
 from perennial.contracts import Manifest, Trigger
 from perennial.errors import InvalidRequest
 from perennial.explaining import tell
 from scenarios.iris import season
 from tests.integration.function_support import invoke
-from tests.integration.moto_support import NOW, Executions
+from tests.integration.moto_support import NOW, Executions, record, serve
 from tests.sample_run import arrive, csv, first_champion, train
 
 
@@ -41,7 +42,7 @@ def check(services: Services, run: str, body: bytes) -> None:
 def page(services: Services, run: str) -> str:
     """What Write Report leaves."""
     answer = invoke("write_report", run=run)
-    assert answer == {"uri": f"s3://{services.artifacts.name}/runs/{run}/report.html"}
+    assert answer["uri"] == f"s3://{services.artifacts.name}/runs/{run}/report.html"
     assert (services.ledger.run(run) or {})["report"] == answer["uri"]
     return services.artifacts.get(layout.run_key(run, layout.REPORT)).decode()
 
@@ -88,6 +89,46 @@ def test_every_outcome_has_its_page(services: Services, executions: Executions, 
     begin(services, executions, "any", 0, champion=None)
     end(services, "any", outcome, "so it is", champion=None)
     assert "So it is" in page(services, "any")
+
+
+def test_a_change_by_hand_while_a_challenger_is_rejected_goes_on_record(
+    services: Services, executions: Executions
+) -> None:
+    for version in (1, 2):
+        services.registry.register(record(version))
+    serve(services, 1)
+    serve(services, 2, previous=1)
+    begin(services, executions, "tried", 0, champion=2)
+    roll_back(services, 2, 1, NOW + timedelta(seconds=9))
+    end(services, "tried", "rejected", "no better than version 2", champion=2)
+    services.ledger.note("tried", ended_at=(NOW + timedelta(seconds=30)).isoformat())
+    assert invoke("write_report", run="tried")["champion"] == 1
+    entry = services.ledger.run("tried") or {}
+    assert (entry["outcome"], entry["champion_before"], entry["champion_after"]) == ("rejected", 2, 1)
+    said = "version 1 serves, before version 2: the till stood still (run by-hand)"
+    assert said in services.artifacts.get(layout.run_key("tried", layout.REPORT)).decode()
+    told = {part.title: part.lines for part in tell(facts_of(services, "tried"))}
+    assert any(said in line for line in told["Who served"])
+    assert "version 1 serves" in told["Outcome"]
+
+
+def test_an_outcome_that_is_not_on_record_gets_no_champion(
+    services: Services, executions: Executions
+) -> None:
+    begin(services, executions, "going", 0)
+    with pytest.raises(InvalidRequest, match="no outcome on record"):
+        invoke("write_report", run="going")
+    with pytest.raises(InvalidRequest, match="no outcome on record"):
+        invoke("write_report", run="never-begun")
+    assert "champion_after" not in (services.ledger.run("going") or {})
+    assert services.ledger.run("never-begun") is None
+
+
+def roll_back(services: Services, champion: int, to: int, at: datetime) -> None:
+    """What a person does by `perennial rollback`."""
+    services.succession.roll_back(
+        load_model("iris"), champion=champion, to=to, run="by-hand", reason="the till stood still", now=at
+    )
 
 
 def test_a_run_of_an_unknown_model_has_its_page(services: Services, executions: Executions) -> None:
@@ -137,9 +178,3 @@ def expire(services: Services) -> None:
     """What the bucket's lifecycle does in time."""
     for item in list(services.artifacts.list("runs/")):
         services.artifacts.delete(item.key)
-
-
-def test_a_run_without_an_outcome_has_none_yet(services: Services, executions: Executions) -> None:
-    begin(services, executions, "going", 0)
-    with pytest.raises(InvalidRequest, match="no outcome on record"):
-        invoke("write_report", run="going")

@@ -7,7 +7,7 @@ import pytest
 
 from perennial.contracts import Outcome
 from perennial.decision import decide, record
-from perennial.explaining import Facts, tell
+from perennial.explaining import Facts, moves, moves_during, tell
 from perennial.policy_config import RetrainPolicy
 from tests.unit.decision_evidence import EVIDENCE, NOW
 
@@ -105,3 +105,27 @@ def test_gates_and_who_served_are_told() -> None:
         "2026-11-21 06:00:00 UTC: version 2 serves, before version 1: Better. (run run-1)",
         "2026-11-21 06:00:00 UTC: version 1 serves, before version 2: errors rose (run by-hand)",
     )
+
+
+def move(minutes: int, run: str, **changes: Any) -> dict[str, Any]:
+    at = (NOW + timedelta(minutes=minutes)).isoformat()
+    return {"version": 1, "from": 2, "changed_at": at, "run": run, "reason": "so"} | changes
+
+
+def test_the_changes_during_a_run_are_its_own_and_those_by_hand_meanwhile() -> None:
+    before, by_hand, own, after = (
+        move(-1, "earlier"),
+        move(2, "by-hand-ada"),
+        move(5, "run-1"),  # by the clock of a function that is a little fast
+        move(9, "later"),
+    )
+    audit = [before, by_hand, own, after]
+    assert moves_during(ENTRY, audit) == [by_hand, own]
+    going = {key: value for key, value in ENTRY.items() if key != "ended_at"}
+    assert moves_during(going, audit) == [by_hand, own, after]
+    assert moves_during({"model": "unknown"}, audit) == []
+
+
+def test_the_end_of_a_canary_is_no_change_of_the_champion() -> None:
+    (line,) = moves([move(1, "run-1", **{"from": 1, "canary": 2})])
+    assert "version 1 serves alone, canary 2 has ended: so (run run-1)" in line

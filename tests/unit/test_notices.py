@@ -54,7 +54,7 @@ def test_a_notice_says_what_happened_why_what_was_done_and_what_to_do(outcome: O
 @pytest.mark.parametrize(
     ("outcome", "subject", "command", "severity"),
     [
-        ("promoted", "iris: version 1 was promoted", "perennial rollback --model iris --reason", "info"),
+        ("promoted", "iris: version 2 was promoted", "perennial rollback --model iris --reason", "info"),
         ("rejected", "iris: version 2 was rejected", "perennial compare 1 2 --model iris", "info"),
         (
             "rolled_back",
@@ -108,6 +108,32 @@ def test_where_nobody_serves_and_nothing_was_trained() -> None:
     assert "What to do: Nothing.\n\n" in first.message
     overtaken = of_outcome(ended("rejected", entry={"challenger": 1}))
     assert "perennial compare" not in overtaken.message
+    recalled = of_outcome(ended("rejected", entry={"recalled": 3}))
+    assert recalled.subject.endswith("version 3 was rejected")
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "said"),
+    [
+        (1, 1, "Version 1 serves on."),
+        (None, None, "No version serves yet."),
+        (2, 1, "Version 1 serves now; when the run began it was version 2."),
+        (2, None, "No version serves now; when the run began it was version 2."),
+        (None, 1, "Version 1 serves now; when the run began it was no version."),
+    ],
+)
+@pytest.mark.parametrize("outcome", ["rejected", "failed", "quarantined", "skipped"])
+def test_a_change_by_hand_meanwhile_is_told(
+    outcome: Outcome, before: int | None, now: int | None, said: str
+) -> None:
+    told = of_outcome(ended(outcome, {"challenger": 3, "champion_before": before}, champion=now))
+    assert said in told.message
+
+
+def test_a_promotion_that_was_taken_back_before_it_was_told_names_both() -> None:
+    told = of_outcome(ended("promoted", {"challenger": 2, "champion_before": 1}, champion=1))
+    assert "version 2 was promoted" in told.subject
+    assert "It baked without an alarm; version 1 serves now." in told.message
 
 
 def test_instances_that_had_to_be_ended_are_named() -> None:
