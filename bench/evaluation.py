@@ -3,7 +3,8 @@
 100,000 rows x 20 columns. Bare: one call of each pipeline (`predict_proba` of a classifier, whose likeliest
 class is its answer, else `predict`), then every metric of the task by scikit-learn's functions. Against it
 all that `evaluate` does: gates, slices, a naive answer. Calls take turns in one run. The clean process that
-loads the challenger's file is told apart: it costs the import of scikit-learn, whatever the rows.
+loads the challenger's file is told apart: it costs the import of scikit-learn, whatever the rows. BLAS has
+one thread: further ones wait busily, which would count as work.
 `python -m bench.evaluation --docs` writes the table of docs/evaluation.md.
 """
 
@@ -21,6 +22,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 from sklearn import metrics
+from threadpoolctl import threadpool_limits
 
 from bench.drift_speed import markdown, peak_megabytes
 from perennial.artifacts import digest, dump
@@ -190,7 +192,8 @@ def figures(of: Pair) -> tuple[str, ...]:
         "evaluated": partial(compared, of),
         "clean": partial(with_clean_process, of),
     }
-    took = taken(calls)
+    with threadpool_limits(1, user_api="blas"):
+        took = taken(calls)
     (wall, spent), (ours, evaluated), (clean, _) = took.values()
     extra = peak_megabytes(calls["evaluated"])
     ratio = evaluated / spent

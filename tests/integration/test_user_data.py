@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import botocore.session
 import pytest
 
 from local.metadata import Facts, MetadataService
@@ -124,6 +125,13 @@ class Machine:
         """What reached CloudWatch Logs."""
         return (self.root / "shipped").read_text()
 
+    @property
+    def trainer_environment(self) -> dict[str, str]:
+        """What the trainer saw."""
+        said = re.search(r"^trainer (.*)$", self.shipped, re.MULTILINE)
+        assert said
+        return dict(json.loads(said[1]))
+
 
 def layer(files: dict[str, str]) -> bytes:
     buffer = io.BytesIO()
@@ -199,9 +207,7 @@ def test_boots_with_what_the_image_ships(machine: Machine) -> None:
 
 def test_the_trainer_is_told_its_stack_and_nothing_of_the_machine(machine: Machine) -> None:
     machine.boot()
-    said = re.search(r"^trainer (.*)$", machine.shipped, re.MULTILINE)
-    assert said
-    environment = json.loads(said[1])
+    environment = machine.trainer_environment
     assert environment["AWS_DEFAULT_REGION"] == "eu-central-1"
     assert environment["PERENNIAL_INSTANCE_ID"] == "i-0123"
     assert {"STACK_NAME", "DATA_BUCKET", "ARTIFACT_BUCKET", "TABLE_NAME", "CODE_VERSION"} <= set(environment)
@@ -240,6 +246,17 @@ def test_without_metadata_the_instance_ends(machine: Machine) -> None:
     machine.boot(AWS_EC2_METADATA_SERVICE_ENDPOINT="http://127.0.0.1:9")
     assert machine.used[0] == "shutdown -h +240"
     assert machine.used[-1] == "shutdown -h now"
+
+
+def test_credentials_may_come_late(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By botocore's defaults a metadata service that takes a second leaves one without credentials."""
+    machine.boot()
+    for name, value in machine.trainer_environment.items():
+        if name.startswith("AWS_METADATA_"):
+            monkeypatch.setenv(name, value)
+    settings = botocore.session.Session()
+    assert settings.get_config_variable("metadata_service_timeout") >= 5
+    assert settings.get_config_variable("metadata_service_num_attempts") >= 3
 
 
 def test_the_log_of_a_chatty_training_fits_into_one_call(machine: Machine) -> None:
