@@ -1,8 +1,8 @@
 """A pickle that depends on what a model is, not on how it came to be.
 
 scikit-learn's objects from a checkpoint and from the process at hand are equal, but pickle also writes down
-which of their strings are the very same object, and numpy leaves what the memory held between the fields of
-a tree's nodes. Both are made alike here.
+which of their strings are the very same object, numpy leaves what the memory held between the fields of a
+tree's nodes, and histogram boosting remembers how many threads the machine had. All are made alike here.
 """
 
 import copyreg
@@ -22,6 +22,9 @@ def pickled(model: Any) -> bytes:
     trees = sys.modules.get("sklearn.tree._tree")
     if trees:
         copyreg.pickle(trees.Tree, _reduced_tree)
+    bins = sys.modules.get("sklearn.ensemble._hist_gradient_boosting.binning")
+    if bins:
+        copyreg.pickle(bins._BinMapper, _reduced_bins)
     body = io.BytesIO()
     with io.BufferedWriter(BinaryZlibFile(body, "wb", compresslevel=_COMPRESSION)) as file:
         _Pickler(file).dump(model)
@@ -48,3 +51,9 @@ def _reduced_tree(tree: Any) -> tuple[Any, ...]:
     for name in nodes.dtype.names:
         plain[name] = nodes[name]
     return kind, arguments, {**state, "nodes": plain}
+
+
+def _reduced_bins(mapper: Any) -> tuple[Any, ...]:
+    """As many threads as there are, wherever it is loaded, instead of those of the machine it was fitted on."""
+    kind, arguments, state, *_ = mapper.__reduce_ex__(2)
+    return kind, arguments, {**state, "n_threads": None}

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from threadpoolctl import threadpool_limits
 
-from perennial.artifacts import dump
+from perennial.artifacts import digest, dump, load
 from perennial.config import ModelConfig
 from perennial.data_config import Column
 from perennial.errors import InvalidModelFile, SpotInterrupted, TrainingFailed
@@ -215,6 +215,20 @@ def test_the_number_of_cores_leaves_no_trace(name: str) -> None:
     task = "classification" if name.endswith("Classifier") else "regression"
     of = config(f"ensemble.{name}", task=task, params={"n_estimators": 8})
     assert dump(fit(rows(), of, cores=2).pipeline) == dump(fit(rows(), of).pipeline)
+
+
+@pytest.mark.parametrize("name", ["HistGradientBoostingClassifier", "HistGradientBoostingRegressor"])
+def test_the_number_of_threads_leaves_no_trace(name: str) -> None:
+    """scikit-learn uses no more than the machine has cores, so on one core this says nothing."""
+    task = "classification" if name.endswith("Classifier") else "regression"
+    of = config(f"ensemble.{name}", task=task, params={"max_iter": 4})
+    alone = fit(rows(), of).pipeline
+    with threadpool_limits(2, user_api="openmp"):
+        together = fit(rows(), of).pipeline
+    body = dump(together)
+    assert body == dump(alone)
+    asked = rows(60, seed=9).frame[of.features]
+    assert (load(body, digest(body)).predict(asked) == together.predict(asked)).all()
 
 
 def test_progress_goes_from_nothing_to_all() -> None:
