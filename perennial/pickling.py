@@ -54,6 +54,6 @@ def _reduced_tree(tree: Any) -> tuple[Any, ...]:
 
 
 def _reduced_bins(mapper: Any) -> tuple[Any, ...]:
-    """As many threads as there are, wherever it is loaded, instead of those of the machine it was fitted on."""
+    """With as many threads as there are where it is loaded, not where it was fitted."""
     kind, arguments, state, *_ = mapper.__reduce_ex__(2)
     return kind, arguments, {**state, "n_threads": None}

@@ -3,7 +3,9 @@
 import io
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -121,6 +123,53 @@ def test_another_process_gives_the_same_bytes(tmp_path: Path) -> None:
         for seed in ("1", "2")
     ]
     assert len({done.stdout for done in runs}) == 1
+
+
+GOES_ON = {"class": "sklearn.linear_model.SGDClassifier", "params": {"loss": "log_loss"}}
+SEARCH = {"candidates": [{"space": {"min_samples_leaf": [1, 9]}}], "trials": 2, "folds": 2}
+CHANGED = datetime(2026, 2, 1, tzinfo=UTC)
+EVERY_STRATEGY: dict[str, tuple[Strategy, dict[str, Any]]] = {
+    "window": (Strategy(name="window", reason="the youngest"), {"strategy": {"window": {"rows": 100}}}),
+    "age": (Strategy(name="weighted", reason="old rows fade", weights="age"), {}),
+    "batch": (Strategy(name="weighted", reason="other rows come", weights="batch"), {}),
+    "labels": (Strategy(name="weighted", reason="other labels come", weights="labels"), {}),
+    "incremental": (Strategy(name="incremental", reason="new rows"), {"estimator": GOES_ON}),
+    "rehearsal": (Strategy(name="rehearsal", reason="in doubt"), {}),
+    "replace": (Strategy(name="replace", reason="it changed", since=CHANGED), {"strategy": {"min_rows": 50}}),
+    "search": (Strategy(name="search", reason="another kind"), {"search": SEARCH}),
+}
+
+
+def timed(name: str, rows: int, seed: int, start: datetime) -> pd.DataFrame:
+    """A season whose flowers were picked hour by hour."""
+    return season(name, rows=rows, seed=seed).assign(picked=pd.date_range(start, periods=rows, freq="h"))
+
+
+@pytest.mark.parametrize("name", EVERY_STRATEGY)
+def test_every_strategy_comes_out_again(
+    services: Services, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Of two trainings the second, which has a parent and data that this did not know."""
+    strategy, blocks = EVERY_STRATEGY[name]
+    model = yaml.safe_load((models_dir() / "iris.yaml").read_text()) | blocks
+    model |= {"time": "picked", "columns": model["columns"] | {"picked": {"type": "datetime"}}}
+    (tmp_path / "iris.yaml").write_text(yaml.safe_dump(model))
+    monkeypatch.setenv("PERENNIAL_MODELS", str(tmp_path))
+    old, new = timed("old", 150, 1, CHANGED - timedelta(days=20)), timed("new", 120, 2, CHANGED)
+    services.data.put(KNOWN, old.to_csv(index=False).encode())
+    train(services, 1, strategy if name == "incremental" else None)
+    parquet = io.BytesIO()
+    new.sample(frac=1, random_state=0).to_parquet(parquet)
+    services.data.put(RECENT, parquet.getvalue())
+    train(services, 2, strategy.model_copy(update={"seen_until": CHANGED - timedelta(seconds=1)}))
+
+    record = services.registry.version("iris", 2)
+    assert record.strategy
+    assert record.strategy.name == strategy.name
+    assert (record.rows_trained < 150) is (name in {"window", "incremental", "replace"})
+    services.data.put(f"{RECENT}.csv", timed("later", 80, 3, CHANGED).to_csv(index=False).encode())
+    found = reproduce(services, "iris", 2)
+    assert (found.same_bytes, found.rows_trained) == (True, record.rows_trained)
 
 
 def test_data_that_is_gone_is_named(trained: Services) -> None:

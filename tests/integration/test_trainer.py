@@ -1,10 +1,12 @@
 """The trainer from its metadata to its answer, on moto's S3 and DynamoDB."""
 
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pandas as pd
 import pytest
 import yaml
@@ -23,6 +25,7 @@ from perennial.holdout import read_holdout
 from perennial.lineage import VersionRecord
 from perennial.metrics import ask, labels_of, scores
 from perennial.profile import Profile
+from perennial.reproduction import libraries
 from scenarios.iris import first_season
 from tests.integration.trainer_support import (
     KNOWN,
@@ -190,6 +193,34 @@ def test_a_job_that_makes_no_sense_is_refused_by_name(stack: Stack) -> None:
     error, message = failed(with_job(stack, version="seven"))
     assert error == "InvalidRequest"
     assert "version" in message
+
+
+def test_other_libraries_than_the_functions_have_train_nothing(stack: Stack) -> None:
+    error, message = failed(with_data(with_job(stack, libraries=libraries() | {"scikit-learn": "0.1"})))
+    assert error == "VersionMismatch"
+    assert re.search(r"^scikit-learn is [\d.]+ where 0\.1 was expected; nothing was trained$", message)
+    assert list(stack.artifacts.list(f"models/{MODEL}/")) == []
+
+
+def test_the_same_libraries_train(stack: Stack) -> None:
+    assert main(with_data(with_job(stack, libraries=libraries()))) == REPORTED
+
+
+def test_a_training_calls_no_service_without_an_endpoint(stack: Stack) -> None:
+    """What docs/network.md lists is all that a private subnet offers. Callbacks go to a task of the test."""
+    called: set[str] = set()
+
+    def note(model: Any, **_: Any) -> None:
+        called.add(model.service_model.endpoint_prefix)
+
+    session = boto3.DEFAULT_SESSION
+    assert session
+    session.events.register("before-call", note)
+    try:
+        assert main(with_data(with_job(stack))) == REPORTED
+    finally:
+        session.events.unregister("before-call", note)
+    assert called == {"s3", "dynamodb"}
 
 
 @pytest.mark.parametrize("body", [b'{"token": "tok', b"[]", b'{"run": "run-2"}', b"\xff", None])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from layers.build import locked_versions
+from layers.build import copy_code, locked_versions
 from perennial.errors import VersionMismatch
 from perennial.libraries import check, locked
 
@@ -20,6 +20,12 @@ def test_outside_a_layer_nothing_is_expected(tmp_path: Path) -> None:
     assert locked(tmp_path / "libraries.json") == {}
     (tmp_path / "libraries.json").write_text(json.dumps({"numpy": "2.5.5"}))
     assert locked(tmp_path / "libraries.json") == {"numpy": "2.5.5"}
+
+
+def test_the_layer_of_the_code_says_what_the_other_layers_hold(tmp_path: Path) -> None:
+    copy_code(tmp_path)
+    assert locked(tmp_path / "perennial" / "libraries.json") == locked_versions()
+    assert (tmp_path / "ec2_trainer" / "__main__.py").is_file()
 
 
 def test_every_difference_is_named_with_both_versions() -> None:

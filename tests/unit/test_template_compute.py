@@ -231,3 +231,19 @@ def test_the_user_data_boots_from_the_layers_and_tells_the_stack() -> None:
         assert re.search(rf"export .*\b{variable}\b", script), variable
     (read,) = (s for s in statements("TrainerRole") if s["Action"] == "lambda:GetLayerVersion")
     assert set(references(read["Resource"])) == layers
+
+
+def test_the_page_about_private_subnets_lists_every_service_that_the_instance_calls() -> None:
+    page = (ROOT / "docs" / "network.md").read_text("utf-8")
+    endpoints = set(re.findall(r"^\| `com\.amazonaws\.<region>\.(\w+)` \|", page, re.MULTILINE))
+    allowed = {action.partition(":")[0] for action in actions("TrainerRole")}
+    commands = set(re.findall(r"\baws (\w+) [a-z-]+", user_data()))
+    assert commands <= allowed == endpoints
+    assert {"VpcId", "SubnetIds", "TrainerImage"} <= TEMPLATE["Parameters"].keys()
+    assert all(f"{name}=" in page for name in ("VpcId", "SubnetIds"))
+
+
+def test_the_instance_is_launched_into_the_vpc_and_the_subnets_of_the_parameters() -> None:
+    assert properties("TrainerSecurityGroup")["VpcId"]["Fn::If"][:2] == ["HasVpc", {"Ref": "VpcId"}]
+    variables = properties("LaunchTrainerFunction")["Environment"]["Variables"]
+    assert variables["SUBNET_IDS"] == {"Fn::Join": [",", {"Ref": "SubnetIds"}]}
