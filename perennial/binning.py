@@ -80,8 +80,10 @@ class Bins:
 
     def _lay_cells(self) -> None:
         span = float(self.edges[-1]) - float(self.edges[0])
+        if not np.isfinite(span):
+            return
         gap = float(np.diff(self.edges).min()) if self.edges.size > 1 else 1.0
-        if not (gap > 0 and span / gap < _MAX_CELLS / 2):  # infinite and nan included
+        if not (gap > 0 and span / gap < _MAX_CELLS / 2):
             return
         self._scale = 2.0 / gap
         if not np.isfinite(self._scale):

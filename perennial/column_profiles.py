@@ -150,6 +150,25 @@ class CategoryColumn:
 ColumnProfile = NumberColumn | CategoryColumn
 
 
+def without_values(kind: Kind, nulls: int) -> ColumnProfile:
+    """A column of which every value is missing."""
+    if kind in {"category", "boolean"}:
+        return CategoryColumn(kind, 0, nulls, (), (), 0, ())
+    return NumberColumn(
+        kind,
+        count=0,
+        nulls=nulls,
+        infinite=0,
+        low=None,
+        high=None,
+        mean=0.0,
+        m2=0.0,
+        edges=(),
+        counts=(0,),
+        characters=(0,) * len(CHARACTER_CLASSES) if kind == "text" else (),
+    )
+
+
 def with_arrays[Column: ColumnProfile](column: Column, **arrays: NDArray[Any]) -> Column:
     """The column with its cached arrays filled in (they are no fields: equality and storage ignore them)."""
     vars(column).update(arrays)

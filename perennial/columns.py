@@ -6,13 +6,14 @@ Neither pandas nor pyarrow is imported at the top: a column brings the methods i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from perennial.errors import InvalidData, ProfileMismatch
+from perennial.object_values import is_nothing, kind_of_objects, objects_as_numbers
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,16 +23,17 @@ Floats = NDArray[np.float64]
 
 _MANY_LEVELS = 256
 _LOOKED_AT = 100_000
+_EXACT = 2**53  # integers below are floats without loss
 
 
 def columns_of(table: Any) -> dict[str, Any]:
     """Columns by name of a pandas DataFrame, a pyarrow Table or a mapping of arrays. Raises TypeError for
-    anything else, and InvalidData where two columns have one name.
+    anything else, and InvalidData where two columns have one name or not the same number of rows.
     """
     if hasattr(table, "column_names"):  # pyarrow
         named = list(zip(table.column_names, table.columns, strict=True))
-    elif isinstance(table, Mapping) or hasattr(table, "items"):
-        named = [(str(name), values) for name, values in table.items()]
+    elif isinstance(table, Mapping) or (hasattr(table, "items") and hasattr(table, "columns")):
+        named = [(str(name), _column(values)) for name, values in table.items()]
     else:
         raise TypeError(
             f"expected a DataFrame, a pyarrow Table or a mapping of arrays, got {type(table).__name__}"
@@ -40,7 +42,27 @@ def columns_of(table: Any) -> dict[str, Any]:
     if len(found) < len(named):
         twice = next(name for name, times in Counter(name for name, _ in named).items() if times > 1)
         raise InvalidData(f"the table has the column {twice!r} more than once: expected names that differ")
+    rows = {len(values): name for name, values in reversed(named)}
+    if len(rows) > 1:
+        (most, one), (least, other) = sorted(rows.items(), reverse=True)[:: len(rows) - 1]
+        raise InvalidData(f"column {one!r} has {most} rows, {other!r} {least}: expected equally many")
     return found
+
+
+def _column(values: Any) -> Any:
+    """A column that can be cut: lists become arrays, whatever they hold."""
+    if hasattr(values, "dtype") or is_arrow(values):
+        if getattr(values, "ndim", 1) != 1:
+            raise TypeError(f"expected an array of one dimension for every column, got {values.ndim}")
+        return values
+    if isinstance(values, str) or not hasattr(values, "__len__"):
+        raise TypeError(f"expected an array for every column, got {type(values).__name__}")
+    values = list(values)
+    if not any(isinstance(value, Sized) and not isinstance(value, str | bytes) for value in values):
+        return np.asarray(values)
+    nested = np.empty(len(values), object)
+    nested[:] = values
+    return nested
 
 
 def part_of(values: Any, start: int, stop: int) -> Any:
@@ -82,43 +104,54 @@ def decoded(values: Any) -> Any:
 
 
 def kind_of(values: Any) -> Kind:
-    """What a column without a declared type is, by its own type; strings are text where they hardly ever
-    repeat (in the first 100,000 rows).
+    """What a column without a declared type is, by its own type; objects are what all of them are, strings
+    are text where they hardly ever repeat (in the first 100,000 rows).
     """
     name = type_name(values)
-    if name.startswith(("int", "uint", "float", "double", "halffloat", "decimal")):
-        return "number"
-    if name.startswith("bool"):
-        return "boolean"
-    if name.startswith(("date", "timestamp")):
-        return "datetime"
-    if name.startswith(("category", "dictionary")):
-        return "category"
+    known = next((kind for prefix, kind in _KINDS if name.startswith(prefix)), None)
+    if name == "object":
+        known = kind_of_objects(_as_numpy(values))
+    if known is not None:
+        return known
     counts, _ = count_levels(part_of(values, 0, _LOOKED_AT))
     return "text" if len(counts) > max(_MANY_LEVELS, sum(counts.values()) // 2) else "category"
+
+
+def read_as(values: Any, kind: Kind) -> Kind:
+    """What a column is beside one of this kind: the same, where it has no values that could tell, or where
+    its categories are numbers.
+    """
+    found = kind_of(values)
+    if found == kind or _missing_count(values) == len(values):
+        return kind
+    inner = getattr(getattr(values, "dtype", None), "categories", None)
+    return kind_of(inner) if found == "category" and inner is not None else found
 
 
 def incoming_type(values: Any) -> str:
     """What came, whichever library holds it: number, boolean, datetime, string or other."""
     name = type_name(values)
-    if name.startswith(("category", "dictionary")):
-        return "string"
-    for kind, names in _INCOMING.items():
-        if name.startswith(names):
-            return kind
-    return "other"
+    known = next((kind for prefix, kind in _KINDS if name.startswith(prefix)), None)
+    if known is not None:
+        return "string" if known == "category" else known
+    return "string" if name.startswith(_STRINGS) else "other"
 
 
-_INCOMING = {
-    "number": ("int", "uint", "float", "double", "halffloat", "decimal"),
-    "boolean": ("bool",),
-    "datetime": ("date", "timestamp"),
-    "string": ("str", "large_string", "object", "<u", "u", "null"),
-}
+_KINDS: tuple[tuple[str, Kind | None], ...] = (
+    ("interval", None),  # begins like an integer
+    *((name, "number") for name in ("int", "uint", "float", "double", "halffloat", "decimal")),
+    *((name, "number") for name in ("timedelta", "duration")),
+    ("bool", "boolean"),
+    *((name, "datetime") for name in ("date", "timestamp", "period")),
+    *((name, "category") for name in ("category", "dictionary")),
+)
+_STRINGS = ("str", "large_string", "object", "<u", "u", "null")
 
 
 def as_numbers(values: Any) -> Floats:
-    """The values as float64 of shape (rows,), missing ones as NaN; date-times as seconds since 1970."""
+    """The values as float64 of shape (rows,), missing ones as NaN; date-times as seconds since 1970, spans of
+    time in seconds.
+    """
     try:
         return _to_floats(values)
     except (TypeError, ValueError) as error:
@@ -143,29 +176,35 @@ def count_levels(values: Any) -> tuple[dict[str, int], int]:
     if strings is not None:
         values = strings
     pairs: Iterable[tuple[Any, Any]]
-    if hasattr(values, "factorize"):  # pandas
-        codes, levels = values.factorize()
-        seen = np.bincount(codes + 1, minlength=len(levels) + 1).tolist()
-        return by_level(zip(levels.tolist(), seen[1:], strict=True)), int(seen[0])
-    missing = _missing_count(values)
-    if is_arrow(values):
-        counted = values.value_counts()
-        pairs = zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)
-    else:
-        array = _as_numpy(values)
-        present = array[~_missing(array)]
-        distinct, times = np.unique(
-            present.astype(str) if present.dtype == object else present, return_counts=True
-        )
-        pairs = zip(distinct.tolist(), times.tolist(), strict=True)
-    return by_level(pairs), missing
+    try:
+        if hasattr(values, "factorize"):  # pandas
+            codes, levels = values.factorize()
+            seen = np.bincount(codes + 1, minlength=len(levels) + 1).tolist()
+            return by_level(zip(levels.tolist(), seen[1:], strict=True)), int(seen[0])
+        if is_arrow(values):
+            counted = values.value_counts()
+            pairs = zip(counted.field(0).to_pylist(), counted.field(1).to_pylist(), strict=True)
+            return by_level(pairs), _missing_count(values)
+    except (TypeError, NotImplementedError):  # lists, records: they have no hashes
+        values = _written(values)
+    array = _as_numpy(values)
+    missing = _missing(array)
+    present = array[~missing]
+    distinct, times = np.unique(_written(present) if present.dtype == object else present, return_counts=True)
+    return by_level(zip(distinct.tolist(), times.tolist(), strict=True)), int(missing.sum())
+
+
+def _written(values: Any) -> NDArray[np.object_]:
+    """Every present value as its level, as an array of objects."""
+    given = values.to_pylist() if is_arrow(values) else _as_numpy(values).tolist()
+    return np.array([None if is_nothing(value) else _level(value) for value in given], object)
 
 
 def by_level(pairs: Iterable[tuple[Any, Any]]) -> dict[str, int]:
     """Counts by level of counts by value; missing values are left out."""
     counts: dict[str, int] = {}
     for value, times_seen in pairs:
-        if times_seen and not _is_nothing(value):
+        if times_seen and not is_nothing(value):
             level = _level(value)
             counts[level] = counts.get(level, 0) + int(times_seen)
     return counts
@@ -180,7 +219,8 @@ def as_arrow_strings(values: Any) -> pa.ChunkedArray | None:
         import pyarrow as pa
 
         whole = inner.__arrow_array__()
-        return whole if hasattr(whole, "num_chunks") else pa.chunked_array([whole])
+        if _holds_strings(whole.type):
+            return whole if hasattr(whole, "num_chunks") else pa.chunked_array([whole])
     return None
 
 
@@ -235,26 +275,25 @@ def type_name(values: Any) -> str:
     """The column's type as its own library calls it, in lower case."""
     if is_arrow(values):
         return str(values.type).lower()
-    return str(values.dtype if hasattr(values, "dtype") else np.asarray(values).dtype).lower()
+    name = str(values.dtype if hasattr(values, "dtype") else np.asarray(values).dtype).lower()
+    return name.removeprefix("sparse[")
 
 
 def _holds_strings(of: pa.DataType) -> bool:
     return str(of) in {"string", "large_string", "string_view"}
 
 
-def _is_nothing(value: Any) -> bool:
-    if value is None or type(value).__name__ == "NAType":
-        return True
-    return bool(value != value)  # noqa: PLR0124 - NaN and NaT differ from themselves
-
-
 def _level(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    """As one writes it; whole numbers alike, whether a missing one beside them made them floats or not."""
+    if isinstance(value, bool | np.bool_):
+        return str(value).lower()
+    whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
+    return str(int(value)) if whole else str(value)
 
 
 def _as_numpy(values: Any) -> NDArray[Any]:
     if is_arrow(values):
-        return np.asarray(values.to_numpy())
+        return np.asarray(values.to_numpy(zero_copy_only=False))
     return np.asarray(values)
 
 
@@ -273,20 +312,26 @@ def _missing(values: Any) -> NDArray[np.bool_]:
     if array.dtype.kind in "fcmM":
         return np.asarray(np.isnat(array) if array.dtype.kind in "mM" else np.isnan(array))
     if array.dtype == object:
-        return np.array([_is_nothing(value) for value in array.tolist()], bool)
+        return np.array([is_nothing(value) for value in array.tolist()], bool)
     return np.zeros(array.shape, bool)
 
 
 def _to_floats(values: Any) -> Floats:
     if hasattr(values, "isna"):  # pandas: what is no numpy type converts itself
-        if getattr(values.dtype, "tz", None):
-            values = values.dt.tz_convert(None)
-        elif not isinstance(values.dtype, np.dtype) and kind_of(values) in {"number", "boolean"}:
+        name = type_name(values)
+        if name.startswith("period"):
+            values = getattr(values, "dt", values).start_time
+        elif getattr(values.dtype, "tz", None):
+            values = getattr(values, "dt", values).tz_convert(None)
+        elif name.startswith(_NULLABLE) and not isinstance(values.dtype, np.dtype):
             return np.asarray(values.to_numpy(dtype="float64", na_value=np.nan))
     array = _as_numpy(values)
-    if array.dtype.kind == "M":
-        seconds = array.astype("datetime64[us]").astype(np.int64) / 1e6
+    if array.dtype.kind in "mM":
+        seconds = array.astype(f"{array.dtype.kind}8[us]").astype(np.int64) / 1e6
         return np.where(np.isnat(array), np.nan, seconds)
     if array.dtype.kind in "US":
         raise TypeError("the values are strings")
-    return np.asarray(array, dtype=np.float64)
+    return objects_as_numbers(array) if array.dtype == object else np.asarray(array, dtype=np.float64)
+
+
+_NULLABLE = ("int", "uint", "float", "double", "halffloat", "decimal", "bool")

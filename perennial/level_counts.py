@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _FEW = 4_096  # distinct levels that are handled one by one
 _UNSEEN_KEPT = 4_096
 _REMEMBERED = 65_536
+_BOOLEANS = {"0": "false", "1": "true", "false": "false", "true": "true"}
 
 
 class LevelCounts:
@@ -94,6 +95,8 @@ class LevelCounts:
         self._add_found(found, 0)
 
     def _add_found(self, found: dict[str, int], nulls: int) -> None:
+        if self._kind == "boolean":
+            found = _as_booleans(found)
         self._nulls += nulls
         self._count += sum(found.values())
         for level, times in found.items():
@@ -169,6 +172,15 @@ class LevelCounts:
             self._settle()
             ranked = sorted(self._unseen.items(), key=lambda pair: (-pair[1], pair[0]))
             self._unseen = dict(ranked[: _UNSEEN_KEPT // 2])
+
+
+def _as_booleans(found: dict[str, int]) -> dict[str, int]:
+    """Booleans that came as 0 and 1, or as words with capitals, beside a missing value for one."""
+    counts: dict[str, int] = {}
+    for level, times in found.items():
+        known = _BOOLEANS.get(level.lower(), level)
+        counts[known] = counts.get(known, 0) + times
+    return counts
 
 
 def _few_encoded(values: pa.ChunkedArray | pa.DictionaryArray) -> bool:

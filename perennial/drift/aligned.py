@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -26,12 +27,12 @@ class AlignedNumbers:
     places: Floats
     exchangeable: Floats
 
-    @property
+    @cached_property
     def n(self) -> Floats:
         """Reference values of each column."""
         return np.asarray(self.reference.sum(axis=1))
 
-    @property
+    @cached_property
     def m(self) -> Floats:
         """Current values of each column."""
         return np.asarray(self.current.sum(axis=1))

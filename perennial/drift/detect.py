@@ -6,6 +6,8 @@ from typing import Any, get_args
 
 from scipy.special import ndtri
 
+from perennial.column_profiles import without_values
+from perennial.columns import columns_of, kind_of
 from perennial.config import DriftPolicy
 from perennial.contracts import DriftKind
 from perennial.drift.correlation import structure
@@ -57,7 +59,7 @@ def detect_drift(  # noqa: PLR0913
     """
     policy = policy or DriftPolicy()
     before = reference if isinstance(reference, Profile) else Profile.of(reference)
-    now, schema = _profiled(current, before)
+    before, now, schema = _profiled(current, before)
     names = _names(before, now, schema, columns)
     evidence = compare_columns(before, now, names)
     weights = leanings([name for name in names if name != label], importances)
@@ -109,16 +111,28 @@ def detect_drift(  # noqa: PLR0913
     )
 
 
-def _profiled(current: Any, before: Profile) -> tuple[Profile, SchemaChange]:
-    """The current profile of the columns that can be compared, and how the schema changed."""
+def _profiled(current: Any, before: Profile) -> tuple[Profile, Profile, SchemaChange]:
+    """Both profiles of the columns that can be compared, and how the schema changed."""
     if isinstance(current, Profile):
-        return current, profile_schema(before, current)
-    schema = table_schema(current, before)
+        return before, current, profile_schema(before, current)
+    given = columns_of(current)
+    before = _of_kinds_that_came(before, given)
+    schema = table_schema(given, before)
     gone = {*schema.removed, *schema.retyped}
     if not gone:
-        return Profile.of(current, like=before), schema
+        return before, Profile.of(given, like=before), schema
     kept = {name: column for name, column in before.columns.items() if name not in gone}
-    return Profile.of(current, like=replace(before, columns=kept, products=None)), schema
+    return before, Profile.of(given, like=replace(before, columns=kept, products=None)), schema
+
+
+def _of_kinds_that_came(before: Profile, given: Mapping[str, Any]) -> Profile:
+    """The reference, its columns without values taken for what they are now: nothing is of any kind."""
+    found = {
+        name: without_values(kind, column.nulls)
+        for name, column in before.columns.items()
+        if not column.count and name in given and (kind := kind_of(given[name])) != column.kind
+    }
+    return replace(before, columns={**before.columns, **found}, products=None) if found else before
 
 
 def _names(before: Profile, now: Profile, schema: SchemaChange, wanted: Iterable[str] | None) -> list[str]:

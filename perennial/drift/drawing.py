@@ -9,6 +9,7 @@ from perennial.profile import CategoryColumn, ColumnProfile, NumberColumn
 
 MAX_BARS = 24
 _STEPS = np.arange(MAX_BARS + 1.0)
+_HUGE, _SMALLER, _MOST = 1e300, 2.0**-16, 1.79e308
 
 
 def bars(reference: ColumnProfile, current: ColumnProfile) -> dict[str, Any]:
@@ -29,20 +30,21 @@ def _number_bars(reference: NumberColumn, current: NumberColumn) -> dict[str, An
     ends = [end for column in (reference, current) for end in (column.low, column.high) if end is not None]
     if not ends or not reference.edges:
         return {"edges": [], "reference": [], "current": []}
-    low, high = min(ends), max(ends)
+    unit = _SMALLER if max(map(abs, ends)) > _HUGE else 1.0  # the span of the largest floats is infinite
+    low, high = min(ends) * unit, max(ends) * unit
     apart = high - low > 1e-12 * max(abs(low), abs(high), 1e-280)
     margin = (high - low) / (2 * MAX_BARS) if apart else max(abs(low), 1.0) / 100
     step = (high - low + 2 * margin) / MAX_BARS
     grid = (low - margin) + step * _STEPS
-    edges = reference.edge_array
+    edges = reference.edge_array * unit
 
     def shares(column: NumberColumn) -> list[float]:
-        start = column.low if column.low is not None else low
-        end = column.high if column.high is not None else high
+        start = column.low * unit if column.low is not None else low
+        end = column.high * unit if column.high is not None else high
         return _rounded(spread_evenly(column.count_array, edges, start, end, grid))
 
     return {
-        "edges": [float(f"{e:.6g}") for e in grid],
+        "edges": [float(f"{e:.6g}") for e in np.clip(grid, -_MOST * unit, _MOST * unit) / unit],
         "reference": shares(reference),
         "current": shares(current),
     }

@@ -45,9 +45,9 @@ def compare_numbers(pairs: Pairs) -> dict[str, ColumnEvidence]:
     change = changes(numbers, pairs)
     places, before, shift, stretch = change.places, change.before, change.shift, change.stretch
     varies, sure, stretch_error = before.deviation > 0, np.abs(change.sure), change.stretch_noise * error
-    moved, accident = least_movement(numbers.reference, numbers.current, places)
     scale_of = np.where(varies, before.deviation, 1.0)
-    sizes = np.stack([sure, np.abs(stretch), np.maximum(moved - accident, 0.0) / scale_of], axis=1)
+    moved, accident = least_movement(numbers.reference, numbers.current, places / scale_of[:, None])
+    sizes = np.stack([sure, np.abs(stretch), np.maximum(moved - accident, 0.0)], axis=1)
     errors = np.stack([error, stretch_error, error], axis=1)
     noise = np.stack([error, stretch_error, np.zeros_like(error)], axis=1)
     apart = in_deviations(without_noise(distance, sqrt(pi / 2) * log(2) * error))
@@ -75,14 +75,15 @@ def _statistics(
     index = np.asarray(psi(first, second))
     deviation = before.deviation
     safe = np.where(deviation > 0, deviation, 1.0)
-    moved = np.asarray(wasserstein(numbers.reference, numbers.current, numbers.places))
+    # scaled first: the distance of the largest floats is infinite
+    moved = np.asarray(wasserstein(numbers.reference, numbers.current, numbers.places / safe[:, None]))
     found = {
         "ks": distance,
         "psi": index,
         "psi_corrected": np.maximum(index - (groups - 1) * (1 / n + 1 / m), 0.0),
         "kullback_leibler": np.asarray(kullback_leibler(first, second)),
         "jensen_shannon": np.asarray(jensen_shannon(first, second)),
-        "wasserstein": np.where(deviation > 0, moved / safe, 0.0),
+        "wasserstein": np.where(deviation > 0, moved, 0.0),
         "mean_change": shift,
         "scale_change": stretch,
     }

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Any
 
-from perennial.columns import columns_of, kind_of
+from perennial.columns import Kind, columns_of, kind_of, read_as
 from perennial.drift.jensen_shannon import jensen_shannon
 from perennial.errors import ProfileMismatch
 from perennial.profile import CategoryColumn, Profile
@@ -78,12 +78,18 @@ def profile_schema(reference: Profile, current: Profile) -> SchemaChange:
 
 
 def table_schema(table: Any, reference: Profile) -> SchemaChange:
-    """Compare a reference's profile with a raw table, renamings suggested."""
+    """Compare a reference's profile with a raw table, renamings suggested. A column without values on one
+    side is not retyped.
+    """
     given = columns_of(table)
-    change = compare_schema(
-        {name: column.kind for name, column in reference.columns.items()},
-        {name: kind_of(values) for name, values in given.items()},
-    )
+    before: dict[str, Kind] = {name: column.kind for name, column in reference.columns.items()}
+    known = {name for name, column in reference.columns.items() if column.count}
+    now = {
+        name: kind_of(values) if name not in before else read_as(values, before[name])
+        for name, values in given.items()
+        if name in known or name not in before
+    }
+    change = compare_schema(before, {name: now.get(name, before.get(name, "")) for name in given})
     return SchemaChange(
         change.added,
         change.removed,
