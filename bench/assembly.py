@@ -76,7 +76,7 @@ def weighed(path: Path) -> dict[str, float]:
 def _assembled(path: Path) -> "Assembled":
     from bench.drift_speed import model
     from perennial.assembly import Source, assemble
-    from perennial.contracts import StoredObject
+    from perennial.contracts.objects import StoredObject
 
     key = "accepted/speed/dt=2026-01-01/run/rows.parquet"
     stored = StoredObject(key=key, version_id=None, etag="", size=0)
@@ -109,7 +109,7 @@ def trained(path: Path) -> dict[str, dict[str, float]]:
     process; the name of the path is when the process was started."""
     from ec2_trainer import job as trainer
     from perennial import layout
-    from perennial.contracts import TrainingJob
+    from perennial.contracts.training import TrainingJob
     from perennial.strategy import full
     from scenarios.iris import first_season
 

@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 from bench.drift_speed import markdown, peak_megabytes
 from perennial.artifacts import digest, dump
 from perennial.config import ModelConfig
-from perennial.contracts import Gate
+from perennial.contracts.evaluation import Gate
 from perennial.evaluation import evaluate
 from perennial.evaluation.clean import CleanLoad
 from perennial.metrics import labels_of

@@ -19,7 +19,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from perennial.config import ModelConfig
-from perennial.contracts import Evaluation
+from perennial.contracts.evaluation import Evaluation
 from perennial.evaluation import evaluate
 from perennial.evaluation.gates import primary
 from perennial.evaluation.match import Match

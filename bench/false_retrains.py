@@ -16,7 +16,9 @@ import numpy as np
 
 from perennial import DriftReport, Profile, detect_drift
 from perennial.config import DriftPolicy
-from perennial.contracts import DataSummary, DriftSummary, Trigger
+from perennial.contracts.batch import DataSummary
+from perennial.contracts.drift import DriftSummary
+from perennial.contracts.trigger import Trigger
 from perennial.decision import Check, Evidence, check_of, decide
 from perennial.drift.strength import strengths
 from perennial.policy_config import RetrainPolicy

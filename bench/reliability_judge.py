@@ -7,7 +7,8 @@ from typing import Any, get_args
 from botocore.exceptions import ClientError
 
 from perennial.artifacts import verified
-from perennial.contracts import Artifact, Outcome
+from perennial.contracts.objects import Artifact
+from perennial.contracts.words import Outcome
 from perennial.errors import ArtifactCorrupted
 from scenarios.stack import DeployedStack
 

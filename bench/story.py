@@ -24,7 +24,7 @@ from local.deploy import STACK, build, deploy
 from local.engine import Engine
 from local.session import Session
 from perennial.aws import clients
-from perennial.contracts import Outcome
+from perennial.contracts.words import Outcome
 from scenarios.play import differences, play
 from scenarios.stack import DeployedStack
 from scenarios.story import STORY

@@ -31,7 +31,7 @@ from perennial import layout
 from perennial.aws.clients import naming_outages
 from perennial.aws.wiring import Services, Settings
 from perennial.aws.workflow import Callback
-from perennial.contracts import TrainingJob, TrainingProgress, TrainingResult
+from perennial.contracts.training import TrainingJob, TrainingProgress, TrainingResult
 from perennial.errors import (
     CallbackExpired,
     InvalidRequest,

@@ -19,7 +19,8 @@ from perennial.aws.way import Way, find_way
 from perennial.aws.wiring import Services
 from perennial.card.making import make_card
 from perennial.config import ModelConfig, model_text, parse_model
-from perennial.contracts import Artifact, Manifest, TrainingJob, TrainingManifest, TrainingResult
+from perennial.contracts.objects import Artifact, Manifest
+from perennial.contracts.training import TrainingJob, TrainingManifest, TrainingResult
 from perennial.dataset import frame_to_csv
 from perennial.drift.concept import Rows, measure_importances
 from perennial.drift.stored_answers import dump_answers

@@ -13,7 +13,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from perennial.contracts import Outcome
+from perennial.contracts.words import Outcome
 from perennial.report.views import RunView
 from perennial.report.words import OUTCOMES, TRIGGERS, champion, seconds
 

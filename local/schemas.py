@@ -11,31 +11,65 @@ import json
 from pathlib import Path
 from typing import Any
 
-from perennial import contracts as c
+from perennial.contracts.approval import Approval, AskApprovalInput
+from perennial.contracts.base import Contract
+from perennial.contracts.batch import DataSummary, SettleBatchInput, SettledBatch, ValidateDataInput
+from perennial.contracts.canary import CanaryLook, TryCanaryInput
+from perennial.contracts.decision import DecideInput, Decision
+from perennial.contracts.drift import ComputeDriftInput, DriftSummary
+from perennial.contracts.evaluation import EvaluateChallengerInput, Evaluation, Recalled, RecallVersionInput
+from perennial.contracts.outcome import (
+    ClosedRun,
+    Notified,
+    NotifyInput,
+    RunStatusChange,
+    WriteReportInput,
+    WrittenReport,
+)
+from perennial.contracts.promotion import (
+    ChampionChanged,
+    DeliveredChampion,
+    PromoteChallengerInput,
+    Promotion,
+    RollBackInput,
+    RolledBack,
+)
+from perennial.contracts.training import LaunchedTrainer, LaunchTrainerInput, TrainingResult
+from perennial.contracts.trigger import Request, ResolveTriggerInput
+from perennial.contracts.watching import (
+    ExpiredVersions,
+    ExpireVersionsInput,
+    InstanceStateChange,
+    LossReport,
+    SweepInstancesInput,
+    SweptInstances,
+    WatchedRuns,
+    WatchRunsInput,
+)
 
 FOLDER = Path(__file__).resolve().parents[1] / "statemachine" / "schemas"
 
-CONTRACTS: dict[str, tuple[type[c.Contract], type[c.Contract]]] = {
-    "resolve_trigger": (c.ResolveTriggerInput, c.Request),
-    "validate_data": (c.ValidateDataInput, c.DataSummary),
-    "settle_batch": (c.SettleBatchInput, c.SettledBatch),
-    "compute_drift": (c.ComputeDriftInput, c.DriftSummary),
-    "decide": (c.DecideInput, c.Decision),
-    "launch_trainer": (c.LaunchTrainerInput, c.LaunchedTrainer),
-    "recall_version": (c.RecallVersionInput, c.Recalled),
-    "evaluate_challenger": (c.EvaluateChallengerInput, c.Evaluation),
-    "ask_approval": (c.AskApprovalInput, c.Approval),
-    "try_canary": (c.TryCanaryInput, c.CanaryLook),
-    "promote_challenger": (c.PromoteChallengerInput, c.Promotion),
-    "roll_back": (c.RollBackInput, c.RolledBack),
-    "write_report": (c.WriteReportInput, c.WrittenReport),
-    "notify": (c.NotifyInput, c.Notified),
-    "watch_runs": (c.WatchRunsInput, c.WatchedRuns),
-    "watch_instances": (c.InstanceStateChange, c.LossReport),
-    "sweep_instances": (c.SweepInstancesInput, c.SweptInstances),
-    "close_run": (c.RunStatusChange, c.ClosedRun),
-    "deliver_champion": (c.ChampionChanged, c.DeliveredChampion),
-    "expire_versions": (c.ExpireVersionsInput, c.ExpiredVersions),
+CONTRACTS: dict[str, tuple[type[Contract], type[Contract]]] = {
+    "resolve_trigger": (ResolveTriggerInput, Request),
+    "validate_data": (ValidateDataInput, DataSummary),
+    "settle_batch": (SettleBatchInput, SettledBatch),
+    "compute_drift": (ComputeDriftInput, DriftSummary),
+    "decide": (DecideInput, Decision),
+    "launch_trainer": (LaunchTrainerInput, LaunchedTrainer),
+    "recall_version": (RecallVersionInput, Recalled),
+    "evaluate_challenger": (EvaluateChallengerInput, Evaluation),
+    "ask_approval": (AskApprovalInput, Approval),
+    "try_canary": (TryCanaryInput, CanaryLook),
+    "promote_challenger": (PromoteChallengerInput, Promotion),
+    "roll_back": (RollBackInput, RolledBack),
+    "write_report": (WriteReportInput, WrittenReport),
+    "notify": (NotifyInput, Notified),
+    "watch_runs": (WatchRunsInput, WatchedRuns),
+    "watch_instances": (InstanceStateChange, LossReport),
+    "sweep_instances": (SweepInstancesInput, SweptInstances),
+    "close_run": (RunStatusChange, ClosedRun),
+    "deliver_champion": (ChampionChanged, DeliveredChampion),
+    "expire_versions": (ExpireVersionsInput, ExpiredVersions),
 }
 
 
@@ -45,7 +79,7 @@ def schemas() -> dict[str, dict[str, Any]]:
     for function, (given, left) in CONTRACTS.items():
         found[f"{function}.input.json"] = given.model_json_schema(mode="validation")
         found[f"{function}.output.json"] = left.model_json_schema(mode="serialization")
-    found["launch_trainer.callback.json"] = c.TrainingResult.model_json_schema(mode="validation")
+    found["launch_trainer.callback.json"] = TrainingResult.model_json_schema(mode="validation")
     dialect = {"$schema": "https://json-schema.org/draft/2020-12/schema"}
     return {name: dialect | schema for name, schema in found.items()}
 

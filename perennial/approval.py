@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from perennial.contracts import AskApprovalInput, DriftKind, Strategy
+from perennial.contracts.approval import AskApprovalInput
+from perennial.contracts.strategy import Strategy
+from perennial.contracts.words import DriftKind
 from perennial.notices import Notice, as_typed, notice
 from perennial.promotion_config import ApprovalPolicy
 

@@ -19,7 +19,7 @@ import pandas as pd
 
 from perennial import layout
 from perennial.config import ModelConfig
-from perennial.contracts import AssembledObject, StoredObject
+from perennial.contracts.objects import AssembledObject, StoredObject
 from perennial.dataset.reading import read_parts
 from perennial.dataset.streams import Budget
 from perennial.encoding import encoder

@@ -21,7 +21,7 @@ import math
 from datetime import datetime
 from typing import Literal
 
-from perennial.contracts import CanaryState, ServingCounts
+from perennial.contracts.canary import CanaryState, ServingCounts
 from perennial.promotion_config import BakePolicy
 
 _PRIOR = (0.5, 10.0)  # errors and requests added to each side, so that no block starts wild

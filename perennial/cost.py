@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from perennial.contracts import Contract
+from perennial.contracts.base import Contract
 
 MINIMUM_SECONDS = 60  # https://aws.amazon.com/ec2/pricing/on-demand/: by the second, at least a minute
 # Beyond the time that a training may take: boot, shutdown, and the heartbeat's time-out, which ends an

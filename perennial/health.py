@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from perennial.contracts import PerformanceSummary
+from perennial.contracts.drift import PerformanceSummary
 from perennial.cost import Amount
 from perennial.decision.evidence import Check
 from perennial.training_config import Training

@@ -7,7 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from perennial.contracts import Artifact, Contract, StoredObject, Strategy
+from perennial.contracts.base import Contract
+from perennial.contracts.objects import Artifact, StoredObject
+from perennial.contracts.strategy import Strategy
 from perennial.estimator_config import Estimator
 
 Status = Literal["candidate", "champion", "archived", "rejected", "rolled_back"]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from perennial.contracts import NotifyInput
+from perennial.contracts.outcome import NotifyInput
 from perennial.triggers import EVERY_MODEL
 
 Severity = Literal["info", "warning", "urgent"]

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from perennial.config_fields import Block, Duration, Share
-from perennial.contracts import StrategyName
+from perennial.contracts.words import StrategyName
 
 Occasion = StrategyName | Literal["large_change", "schema"]
 LONGEST_APPROVAL = timedelta(days=7)  # below the time limit of a run in statemachine/retraining.asl.json

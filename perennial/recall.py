@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from perennial.config import ModelConfig
-from perennial.contracts import Evaluation
+from perennial.contracts.evaluation import Evaluation
 from perennial.evaluation import evaluate
 from perennial.holdout import holdout_mask
 from perennial.lineage import VersionRecord

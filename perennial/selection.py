@@ -25,7 +25,8 @@ import numpy.typing as npt
 
 from perennial.columns import Floats
 from perennial.config import ModelConfig
-from perennial.contracts import Strategy, StrategyName
+from perennial.contracts.strategy import Strategy
+from perennial.contracts.words import StrategyName
 from perennial.weighting import Mask, Times, by_age, by_batch, by_label, effective_rows, strata_of
 
 if TYPE_CHECKING:

@@ -21,15 +21,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial.config import ModelConfig
-from perennial.contracts import (
-    ConceptChange,
-    DataSummary,
-    Decision,
-    DriftSummary,
-    Strategy,
-    StrategyName,
-    Weighting,
-)
+from perennial.contracts.batch import DataSummary
+from perennial.contracts.decision import Decision
+from perennial.contracts.drift import ConceptChange, DriftSummary
+from perennial.contracts.strategy import Strategy
+from perennial.contracts.words import StrategyName, Weighting
 
 # https://scikit-learn.org/stable/computing/scaling_strategies.html#incremental-learning
 _GOES_ON = {

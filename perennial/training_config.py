@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from perennial.config_fields import Block, Duration
-from perennial.contracts import StrategyName
+from perennial.contracts.words import StrategyName
 
 
 class Window(Block):

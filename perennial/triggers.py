@@ -11,7 +11,7 @@ from typing import Any
 
 from perennial import layout
 from perennial.config import TriggerPolicy
-from perennial.contracts import Trigger
+from perennial.contracts.trigger import Trigger
 from perennial.errors import UnreadableTrigger
 
 EVERY_MODEL = "*"

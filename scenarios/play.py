@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from perennial.aws import facts
-from perennial.contracts import Outcome
+from perennial.contracts.words import Outcome
 from perennial.report.page import render
 from perennial.report.views import RunView, StoryView
 from scenarios.stack import DeployedStack

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from perennial.contracts import Outcome
+from perennial.contracts.words import Outcome
 from scenarios import iris
 from scenarios.stack import DeployedStack
 

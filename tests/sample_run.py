@@ -15,7 +15,8 @@ import pandas as pd
 from ec2_trainer.job import work
 from perennial import layout
 from perennial.aws.wiring import Services
-from perennial.contracts import Manifest, StoredObject, TrainingJob, TrainingResult
+from perennial.contracts.objects import Manifest, StoredObject
+from perennial.contracts.training import TrainingJob, TrainingResult
 from perennial.strategy import full
 from scenarios.iris import first_season, season
 

@@ -9,7 +9,7 @@ from perennial.aws.approvals import Answer, Question
 from perennial.aws.handler import task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
-from perennial.contracts import Approval, AskApprovalInput
+from perennial.contracts.approval import Approval, AskApprovalInput
 from perennial.cost import of_entry
 from perennial.promotion_config import ApprovalPolicy
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from perennial.aws.handler import logger, measure, name_model, task
 from perennial.aws.wiring import Services
-from perennial.contracts import ClosedRun, RunStatusChange
+from perennial.contracts.outcome import ClosedRun, RunStatusChange
 
 _ERRORS = {"TIMED_OUT": "States.Timeout", "ABORTED": "States.Aborted", "FAILED": "States.Runtime"}
 

@@ -11,7 +11,8 @@ from perennial.artifacts import load, verified
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import Artifact, ComputeDriftInput, DriftSummary, Manifest
+from perennial.contracts.drift import ComputeDriftInput, DriftSummary
+from perennial.contracts.objects import Artifact, Manifest
 from perennial.lineage import VersionRecord
 
 if TYPE_CHECKING:

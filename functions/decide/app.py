@@ -10,7 +10,9 @@ from perennial.aws.evidence import gather, price
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import DecideInput, Decision, DriftSummary, Observed, Strategy
+from perennial.contracts.decision import DecideInput, Decision
+from perennial.contracts.drift import DriftSummary, Observed
+from perennial.contracts.strategy import Strategy
 from perennial.decision import Check, Evidence, check_of, decide, record
 from perennial.health import drift_unanswered, false_alarm_budget, label_age
 from perennial.strategy import choose

@@ -2,7 +2,7 @@
 
 from perennial.aws.handler import name_model, task
 from perennial.aws.wiring import Services
-from perennial.contracts import ChampionChanged, DeliveredChampion
+from perennial.contracts.promotion import ChampionChanged, DeliveredChampion
 
 
 @task(ChampionChanged)

@@ -12,7 +12,8 @@ from perennial.artifacts import load, verified
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import Artifact, EvaluateChallengerInput, Evaluation, Gate
+from perennial.contracts.evaluation import EvaluateChallengerInput, Evaluation, Gate
+from perennial.contracts.objects import Artifact
 from perennial.evaluation import evaluate, gates
 from perennial.evaluation.clean import CleanLoad
 from perennial.holdout import read_holdout

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from perennial.aws.handler import logger, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model, model_names
-from perennial.contracts import ExpiredVersions, ExpireVersionsInput
+from perennial.contracts.watching import ExpiredVersions, ExpireVersionsInput
 from perennial.errors import InvalidModelFile
 
 

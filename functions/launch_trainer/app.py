@@ -8,7 +8,7 @@ from perennial import layout
 from perennial.aws.handler import logger, measure, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
-from perennial.contracts import LaunchedTrainer, LaunchTrainerInput, TrainingJob
+from perennial.contracts.training import LaunchedTrainer, LaunchTrainerInput, TrainingJob
 from perennial.libraries import locked
 
 

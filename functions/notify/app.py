@@ -9,7 +9,7 @@ from perennial.aws.handler import logger, measure, measure_of, task
 from perennial.aws.wiring import Services
 from perennial.budget import month_of
 from perennial.config import ModelConfig, load_model, model_names
-from perennial.contracts import Notified, NotifyInput
+from perennial.contracts.outcome import Notified, NotifyInput
 from perennial.errors import InvalidModelFile, UnknownModel
 from perennial.health import budget_used, quarantine_rate, trainings_failed
 from perennial.notices import Ended, of_outcome

@@ -9,7 +9,7 @@ from perennial.aws.evidence import checks_of
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
-from perennial.contracts import PromoteChallengerInput, Promotion
+from perennial.contracts.promotion import PromoteChallengerInput, Promotion
 from perennial.health import drift_to_promotion
 
 

@@ -9,7 +9,8 @@ from perennial.aws.ancestry import learnt_keys
 from perennial.aws.handler import task
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import Artifact, Evaluation, Manifest, Recalled, RecallVersionInput
+from perennial.contracts.evaluation import Evaluation, Recalled, RecallVersionInput
+from perennial.contracts.objects import Artifact, Manifest
 from perennial.dataset import read_sample
 from perennial.errors import ArtifactCorrupted
 from perennial.holdout import read_holdout

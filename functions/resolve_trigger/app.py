@@ -6,7 +6,8 @@ from perennial.aws.handler import name_model, task
 from perennial.aws.objects import is_folder
 from perennial.aws.wiring import Services
 from perennial.config import TriggerPolicy, load_model, model_names
-from perennial.contracts import Manifest, Request, ResolveTriggerInput, Trigger
+from perennial.contracts.objects import Manifest
+from perennial.contracts.trigger import Request, ResolveTriggerInput, Trigger
 from perennial.triggers import EVERY_MODEL, read_trigger, seconds_to_wait
 
 

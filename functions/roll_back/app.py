@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
-from perennial.contracts import RollBackInput, RolledBack
+from perennial.contracts.promotion import RollBackInput, RolledBack
 
 
 @task(RollBackInput)

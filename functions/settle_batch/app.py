@@ -3,7 +3,8 @@
 from perennial import layout
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
-from perennial.contracts import Manifest, SettleBatchInput, SettledBatch
+from perennial.contracts.batch import SettleBatchInput, SettledBatch
+from perennial.contracts.objects import Manifest
 
 
 @task(SettleBatchInput)

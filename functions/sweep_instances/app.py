@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from perennial.aws.handler import measure_of, task
 from perennial.aws.wiring import Services
 from perennial.config import model_names
-from perennial.contracts import SweepInstancesInput, SweptInstances
+from perennial.contracts.watching import SweepInstancesInput, SweptInstances
 from perennial.notices import of_orphans
 
 

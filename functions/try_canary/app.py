@@ -6,7 +6,7 @@ from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.canary import in_words, look, next_step, worse
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import CanaryLook, CanaryState, TryCanaryInput
+from perennial.contracts.canary import CanaryLook, CanaryState, TryCanaryInput
 
 
 @task(TryCanaryInput)

@@ -13,7 +13,8 @@ from perennial.artifacts import verified
 from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
-from perennial.contracts import DataSummary, Manifest, ValidateDataInput
+from perennial.contracts.batch import DataSummary, ValidateDataInput
+from perennial.contracts.objects import Manifest
 from perennial.dataset import write_sample
 from perennial.errors import InvalidData
 from perennial.health import data_age, null_rate

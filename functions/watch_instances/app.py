@@ -4,7 +4,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 
 from perennial.aws.handler import measure, name_model, task
 from perennial.aws.wiring import Services
-from perennial.contracts import InstanceStateChange, LossReport
+from perennial.contracts.watching import InstanceStateChange, LossReport
 
 
 @task(InstanceStateChange)

@@ -7,7 +7,7 @@ from aws_lambda_powertools.metrics import MetricUnit
 from perennial.aws.handler import logger, measure_of, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model, model_names
-from perennial.contracts import WatchedRuns, WatchRunsInput
+from perennial.contracts.watching import WatchedRuns, WatchRunsInput
 from perennial.errors import InvalidModelFile
 from perennial.health import longest_run, run_age
 

@@ -7,7 +7,7 @@ from perennial.aws.documents import keep
 from perennial.aws.handler import task
 from perennial.aws.pages import write_run_page
 from perennial.aws.wiring import Services
-from perennial.contracts import WriteReportInput, WrittenReport
+from perennial.contracts.outcome import WriteReportInput, WrittenReport
 
 
 @task(WriteReportInput)

@@ -11,7 +11,7 @@ from perennial import layout
 from perennial.assembly import Assembled, Source, assemble
 from perennial.aws.objects import Bucket
 from perennial.config import ModelConfig
-from perennial.contracts import PinnedObject, StoredObject
+from perennial.contracts.objects import PinnedObject, StoredObject
 
 _CONNECTIONS = 8
 

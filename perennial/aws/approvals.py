@@ -13,7 +13,7 @@ from pydantic import Field
 from perennial.aws.ledger import Ledger
 from perennial.aws.notices import Notices
 from perennial.aws.table import refused, run_key
-from perennial.contracts import Contract
+from perennial.contracts.base import Contract
 from perennial.notices import Notice
 
 Verdict = Literal["approved", "refused", "expired"]

@@ -15,7 +15,7 @@ from zipfile import ZIP_STORED, ZipFile, ZipInfo
 from perennial import layout
 from perennial.aws.objects import Bucket
 from perennial.aws.registry import Registry
-from perennial.contracts import Artifact, StoredObject
+from perennial.contracts.objects import Artifact, StoredObject
 from perennial.errors import ArtifactCorrupted
 from perennial.lineage import ChampionAlias, VersionRecord
 

@@ -7,7 +7,8 @@ from perennial import layout
 from perennial.aws.documents import document
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig
-from perennial.contracts import DecideInput, Manifest
+from perennial.contracts.decision import DecideInput
+from perennial.contracts.objects import Manifest
 from perennial.decision import Check, Costs, Evidence, Retrain
 
 _RUNS = 100  # whose checks are looked at

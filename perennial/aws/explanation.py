@@ -6,7 +6,7 @@ from perennial import layout
 from perennial.aws.clients import error_code
 from perennial.aws.documents import document
 from perennial.aws.wiring import Services
-from perennial.contracts import StoredObject
+from perennial.contracts.objects import StoredObject
 from perennial.errors import InvalidRequest, VersionNotFound
 from perennial.explaining import Facts, moves_during
 from perennial.lineage import VersionRecord

@@ -11,7 +11,7 @@ from perennial.aws.clients import client
 from perennial.aws.documents import document
 from perennial.aws.wiring import Services
 from perennial.config import load_model
-from perennial.contracts import Outcome
+from perennial.contracts.words import Outcome
 from perennial.errors import InvalidModelFile, UnknownModel
 from perennial.lineage import served
 from perennial.report import documents

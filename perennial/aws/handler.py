@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from perennial.aws.clients import naming_outages
 from perennial.aws.wiring import Services, Settings
-from perennial.contracts import Contract
+from perennial.contracts.base import Contract
 from perennial.errors import InvalidRequest
 from perennial.summaries import small
 

@@ -8,7 +8,8 @@ from perennial import layout
 from perennial.aws.ancestry import learnt_keys
 from perennial.aws.ledger import Claims
 from perennial.aws.objects import Bucket
-from perennial.contracts import BatchKind, Manifest, StoredObject
+from perennial.contracts.objects import Manifest, StoredObject
+from perennial.contracts.words import BatchKind
 
 BATCH_OBJECTS = 1000  # what is beyond them is left to the next run
 WINDOW_OBJECTS = 200

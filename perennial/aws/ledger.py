@@ -9,7 +9,8 @@ from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
 from perennial.aws.table import claim_key, model_key, put_if_absent, refused, run_key
-from perennial.contracts import StoredObject, Trigger
+from perennial.contracts.objects import StoredObject
+from perennial.contracts.trigger import Trigger
 
 CLAIM_LIFETIME = timedelta(days=90)
 LEASE = timedelta(days=8, hours=1)  # longer than a run may last (the state machine's own limit is 8 days)

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from perennial.aws.clients import error_code
-from perennial.contracts import Artifact, StoredObject
+from perennial.contracts.objects import Artifact, StoredObject
 from perennial.errors import ServiceRefused
 
 

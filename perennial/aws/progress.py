@@ -6,7 +6,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from perennial.aws.table import progress_key, refused
-from perennial.contracts import TrainingProgress
+from perennial.contracts.training import TrainingProgress
 
 _LIFETIME = timedelta(days=30)
 

@@ -9,7 +9,8 @@ from perennial.aws.objects import Bucket
 from perennial.aws.way import find_way
 from perennial.aws.wiring import Services
 from perennial.config import parse_model
-from perennial.contracts import Artifact, PinnedObject, TrainingManifest
+from perennial.contracts.objects import Artifact, PinnedObject
+from perennial.contracts.training import TrainingManifest
 from perennial.errors import InvalidRequest
 from perennial.lineage import VersionRecord, gone
 from perennial.reproduction import differences, libraries, surroundings

@@ -16,7 +16,7 @@ from perennial.aws.objects import Bucket
 from perennial.aws.registry import ALIAS, Registry
 from perennial.aws.table import model_key, refused, version_key
 from perennial.config import ModelConfig
-from perennial.contracts import Artifact
+from perennial.contracts.objects import Artifact
 from perennial.lineage import Expiry, VersionRecord
 from perennial.retention import to_expire
 

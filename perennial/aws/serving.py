@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from perennial.contracts import ServingCounts
+from perennial.contracts.canary import ServingCounts
 
 _PERIOD = 60  # seconds, in which services report
 _METRICS = {"requests": "ServingRequests", "errors": "ServingErrors"}

@@ -6,7 +6,7 @@ from typing import Any
 from perennial.artifacts import load
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig
-from perennial.contracts import Strategy
+from perennial.contracts.strategy import Strategy
 from perennial.errors import VersionExpired, VersionNotFound
 from perennial.lineage import Chosen, VersionRecord, gone
 from perennial.training.chosen import in_force

@@ -5,7 +5,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from perennial.contracts import Artifact, AssembledObject, Contract, Strategy
+from perennial.contracts.base import Contract
+from perennial.contracts.objects import Artifact, AssembledObject
+from perennial.contracts.strategy import Strategy
 
 
 class Scored(Contract):

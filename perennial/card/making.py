@@ -22,7 +22,8 @@ from perennial.card.contract import (
 from perennial.card.intervals import LEVEL, scored
 from perennial.card.slices import scored_slices
 from perennial.config import ModelConfig
-from perennial.contracts import Artifact, AssembledObject, TrainingJob
+from perennial.contracts.objects import Artifact, AssembledObject
+from perennial.contracts.training import TrainingJob
 from perennial.lineage import VersionRecord
 from perennial.metrics import HIGHER_IS_BETTER, Answers, labels_of
 from perennial.selection import Selected

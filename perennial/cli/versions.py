@@ -22,7 +22,7 @@ from perennial.cli.shared import (
     who,
 )
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import Observed, PerformanceSummary
+from perennial.contracts.drift import Observed, PerformanceSummary
 from perennial.cost import of_entry
 from perennial.errors import InvalidRequest, VersionNotFound
 from perennial.lineage import VersionRecord, gone, served

@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Literal, get_args
 
 from perennial.config_fields import in_days
-from perennial.contracts import CauseKind, Decision, Finding
+from perennial.contracts.decision import Decision
+from perennial.contracts.drift import Finding
+from perennial.contracts.words import CauseKind
 from perennial.decision.evidence import Check, Evidence
 from perennial.decision.performance import finding, known
 from perennial.policy_config import RetrainPolicy, Rule

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from perennial.contracts import Action, Decision
+from perennial.contracts.decision import Decision
+from perennial.contracts.words import Action
 from perennial.cost import in_words
 from perennial.decision.causes import Cause, causes_of
 from perennial.decision.evidence import Evidence

@@ -3,15 +3,11 @@ replayed."""
 
 from pydantic import AwareDatetime, Field
 
-from perennial.contracts import (
-    Action,
-    Contract,
-    DataSummary,
-    DriftSummary,
-    Finding,
-    Outcome,
-    Trigger,
-)
+from perennial.contracts.base import Contract
+from perennial.contracts.batch import DataSummary
+from perennial.contracts.drift import DriftSummary, Finding
+from perennial.contracts.trigger import Trigger
+from perennial.contracts.words import Action, Outcome
 
 
 class Check(Contract):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from math import erfc, exp, pi, sqrt
 from typing import Literal
 
-from perennial.contracts import Finding, PerformanceSummary
+from perennial.contracts.drift import Finding, PerformanceSummary
 from perennial.decision.evidence import Evidence
 
 _HALF = 1.959964  # standard errors that an interval of 0.95 reaches to either side

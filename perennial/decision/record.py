@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from perennial.contracts import Decision
+from perennial.contracts.decision import Decision
 from perennial.decision.deciding import decide
 from perennial.decision.evidence import Evidence
 from perennial.policy_config import RetrainPolicy

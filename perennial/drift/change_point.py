@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from perennial.config import ModelConfig
-from perennial.contracts import ConceptChange
+from perennial.contracts.drift import ConceptChange
 from perennial.drift.error_stream import Change
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from scipy.special import ndtri
 from perennial.column_profiles import without_values
 from perennial.columns import columns_of, kind_of
 from perennial.config import DriftPolicy
-from perennial.contracts import DriftKind
+from perennial.contracts.words import DriftKind
 from perennial.drift.correlation import structure
 from perennial.drift.evidence import ColumnEvidence, ColumnTest, TestName, compare_columns
 from perennial.drift.family import adjust

@@ -21,7 +21,7 @@ from typing import Any, Self
 import numpy as np
 
 from perennial.columns import Floats
-from perennial.contracts import ChangeKind
+from perennial.contracts.words import ChangeKind
 from perennial.drift.adwin import Adwin, Cut
 from perennial.drift.dependence import Dependence
 from perennial.drift.exponential_histogram import ExponentialHistogram

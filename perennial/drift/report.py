@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from perennial.contracts import DriftKind
+from perennial.contracts.words import DriftKind
 from perennial.drift.drawing import bars
 from perennial.drift.performance import PerformanceChange
 from perennial.drift.schema import SchemaChange

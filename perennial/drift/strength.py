@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 from perennial.config import DriftPolicy
-from perennial.contracts import DriftKind, Finding, PerformanceSummary
+from perennial.contracts.drift import Finding, PerformanceSummary
+from perennial.contracts.words import DriftKind
 from perennial.drift.error_stream import Change
 from perennial.drift.estimate import Estimate
 from perennial.drift.performance import MetricChange

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from perennial.config import ModelConfig
-from perennial.contracts import ConceptChange, DriftKind, DriftSummary
+from perennial.contracts.drift import ConceptChange, DriftSummary
+from perennial.contracts.words import DriftKind
 from perennial.drift.attribution import Attribution, attribute
 from perennial.drift.change_point import Seen, Times, concept_change, row_times, signature
 from perennial.drift.concept import Findings, Rows, errors_of, feed_stream, has_label, look_into, look_of

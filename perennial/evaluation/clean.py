@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from perennial.artifacts import load
-from perennial.contracts import Gate
+from perennial.contracts.evaluation import Gate
 
 _TIMEOUT = 120.0  # seconds; a cold import of scikit-learn takes 1 to 2
 _ROWS = 5

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from perennial.config import ModelConfig
-from perennial.contracts import Gate
+from perennial.contracts.evaluation import Gate
 from perennial.evaluation.match import Compared, Match
 from perennial.evaluation.words import chance, count
 from perennial.metric_names import in_words

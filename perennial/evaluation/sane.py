@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from perennial.config import ModelConfig
-from perennial.contracts import Gate
+from perennial.contracts.evaluation import Gate
 from perennial.evaluation.words import count
 from perennial.metrics import Answers, Values, ask, metric_of
 

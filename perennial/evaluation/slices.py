@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from perennial.config import ModelConfig
-from perennial.contracts import Gate
+from perennial.contracts.evaluation import Gate
 from perennial.evaluation.match import Compared, Match
 from perennial.evaluation.words import chance
 from perennial.metrics import Floats, Mask, Values

@@ -20,7 +20,7 @@ import pandas as pd
 
 from perennial.approval import changed
 from perennial.config import ModelConfig
-from perennial.contracts import Evaluation, Gate
+from perennial.contracts.evaluation import Evaluation, Gate
 from perennial.evaluation import gates, slices
 from perennial.evaluation.match import Compared, Match
 from perennial.evaluation.naive import naive

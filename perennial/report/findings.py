@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from perennial.contracts import Outcome, TriggerKind
+from perennial.contracts.words import Outcome, TriggerKind
 
 ChangeKind = Literal["sudden", "gradual", "recurring"]
 

@@ -7,7 +7,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from perennial.contracts import DriftKind, Gate, Outcome, TriggerKind
+from perennial.contracts.evaluation import Gate
+from perennial.contracts.words import DriftKind, Outcome, TriggerKind
 from perennial.lineage import Status
 from perennial.report.findings import DataView, FindingsView, PastView, PointView, View
 

@@ -1,6 +1,6 @@
 """The words and signs for outcomes and triggers, the same on the page and in the terminal."""
 
-from perennial.contracts import Outcome, TriggerKind
+from perennial.contracts.words import Outcome, TriggerKind
 
 OUTCOMES: dict[Outcome, tuple[str, str]] = {
     "promoted": ("▲", "promoted"),

@@ -14,7 +14,7 @@ from local.session import Session
 from perennial import layout
 from perennial.aws.clients import client
 from perennial.aws.wiring import Services
-from perennial.contracts import StoredObject
+from perennial.contracts.objects import StoredObject
 from scenarios.stack import DeployedStack
 
 type Command = Callable[..., int]

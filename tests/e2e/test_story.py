@@ -15,7 +15,7 @@ from markupsafe import escape
 
 from perennial import layout
 from perennial.aws.clients import client
-from perennial.contracts import Outcome
+from perennial.contracts.words import Outcome
 from perennial.report.views import RunView
 from scenarios.play import differences, play, tell, write
 from scenarios.story import STORY

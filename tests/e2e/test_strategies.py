@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from perennial import layout
-from perennial.contracts import Strategy
+from perennial.contracts.strategy import Strategy
 from perennial.lineage import VersionRecord
 from scenarios import iris
 from tests.e2e.support import Command, Deployment, Model

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 
 from perennial.aws.wiring import Services
-from perennial.contracts import Artifact, StoredObject
+from perennial.contracts.objects import Artifact, StoredObject
 from perennial.lineage import VersionRecord
 from tests.unit.template_file import properties
 

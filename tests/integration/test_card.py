@@ -13,7 +13,7 @@ from perennial.artifacts import digest
 from perennial.aws.cards import card_page, read_card, write_card_page
 from perennial.card.contract import ModelCard
 from perennial.cli import app
-from perennial.contracts import Trigger
+from perennial.contracts.trigger import Trigger
 from perennial.errors import ArtifactCorrupted, VersionNotFound
 from tests.integration.moto_support import NOW
 from tests.integration.trainer_support import KNOWN, MODEL, RECENT, RUN, VERSION, Stack, with_data, with_job

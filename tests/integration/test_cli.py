@@ -15,7 +15,9 @@ from perennial.aws import clients, wiring
 from perennial.aws.approvals import Question
 from perennial.aws.history import Visit
 from perennial.aws.wiring import Services, Settings
-from perennial.contracts import Observed, PerformanceSummary, TrainingProgress, Trigger
+from perennial.contracts.drift import Observed, PerformanceSummary
+from perennial.contracts.training import TrainingProgress
+from perennial.contracts.trigger import Trigger
 from tests.integration import moto_support
 from tests.integration.moto_support import NOW, Executions
 

@@ -6,7 +6,7 @@ import boto3
 import pytest
 
 from perennial.aws.wiring import Services
-from perennial.contracts import Trigger
+from perennial.contracts.trigger import Trigger
 from tests.integration.function_support import invoke
 from tests.integration.moto_support import NOW, Executions, record, serve
 from tests.sample_run import event

@@ -11,7 +11,7 @@ import yaml
 from perennial.aws.approvals import Answer, Question
 from perennial.aws.wiring import Services
 from perennial.config import models_dir
-from perennial.contracts import Trigger
+from perennial.contracts.trigger import Trigger
 from tests.integration.function_support import invoke
 
 RUN = "sample-run"

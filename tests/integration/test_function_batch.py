@@ -6,7 +6,7 @@ import pytest
 
 from perennial import layout
 from perennial.aws.wiring import Services
-from perennial.contracts import Manifest, StoredObject
+from perennial.contracts.objects import Manifest, StoredObject
 from perennial.errors import ArtifactCorrupted, ServiceRefused, VersionNotFound
 from scenarios.iris import broken, season
 from tests.integration.function_support import document, invoke, keys

@@ -7,7 +7,8 @@ import pandas as pd
 
 from perennial.aws.explanation import facts_of
 from perennial.aws.wiring import Services
-from perennial.contracts import Observed, Trigger
+from perennial.contracts.drift import Observed
+from perennial.contracts.trigger import Trigger
 from perennial.decision import Check, replay
 from perennial.explaining import tell
 from scenarios.iris import mislabelled, season

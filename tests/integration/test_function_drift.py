@@ -11,7 +11,7 @@ from perennial import layout
 from perennial.artifacts import verified
 from perennial.aws.wiring import Services
 from perennial.config import load_model
-from perennial.contracts import Artifact, Manifest
+from perennial.contracts.objects import Artifact, Manifest
 from perennial.drift.importance import Importances
 from perennial.drift.stored_answers import read_answers
 from perennial.holdout import read_holdout

@@ -9,7 +9,8 @@ from perennial.aws.explanation import facts_of
 from perennial.aws.pages import found_page
 from perennial.aws.wiring import Services
 from perennial.config import load_model
-from perennial.contracts import Manifest, Trigger
+from perennial.contracts.objects import Manifest
+from perennial.contracts.trigger import Trigger
 from perennial.errors import InvalidRequest
 from perennial.explaining import tell
 from scenarios.iris import season

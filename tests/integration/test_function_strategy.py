@@ -9,7 +9,10 @@ import pandas as pd
 from ec2_trainer.job import work
 from perennial import layout
 from perennial.aws.wiring import Services
-from perennial.contracts import Manifest, Strategy, TrainingJob, Trigger
+from perennial.contracts.objects import Manifest
+from perennial.contracts.strategy import Strategy
+from perennial.contracts.training import TrainingJob
+from perennial.contracts.trigger import Trigger
 from scenarios.iris import mislabelled, season
 from tests.integration.function_support import invoke
 from tests.sample_run import arrive, csv, first_champion

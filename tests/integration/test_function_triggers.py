@@ -10,7 +10,7 @@ from perennial import layout
 from perennial.aws.table import run_key
 from perennial.aws.wiring import Services
 from perennial.config import models_dir
-from perennial.contracts import Manifest
+from perennial.contracts.objects import Manifest
 from perennial.errors import UnknownModel, UnreadableTrigger
 from tests.integration.function_support import document, invoke, keys
 from tests.integration.moto_support import Executions, record, serve

@@ -13,7 +13,7 @@ from perennial import layout
 from perennial.aws import clients
 from perennial.aws.wiring import Services
 from perennial.config import models_dir
-from perennial.contracts import Trigger
+from perennial.contracts.trigger import Trigger
 from perennial.decision import replay
 from perennial.errors import (
     AliasMoved,

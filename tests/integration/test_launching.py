@@ -9,7 +9,7 @@ import pytest
 from perennial import layout
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import Trigger
+from perennial.contracts.trigger import Trigger
 from perennial.cost import Attempt
 from perennial.errors import CallbackExpired, CapacityUnavailable, TrainerLost
 from tests.integration.moto_support import NOW

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from perennial.aws.ledger import LEASE, Claims, Holder, Ledger, Lock
 from perennial.aws.table import run_key
-from perennial.contracts import StoredObject, Trigger
+from perennial.contracts.objects import StoredObject
+from perennial.contracts.trigger import Trigger
 from tests.integration.moto_support import NOW
 
 

@@ -11,7 +11,8 @@ import yaml
 from perennial.aws.notices import Notices
 from perennial.aws.wiring import Services
 from perennial.config import models_dir
-from perennial.contracts import Outcome, Trigger
+from perennial.contracts.trigger import Trigger
+from perennial.contracts.words import Outcome
 from perennial.notices import Notice, of_outcome
 from tests.integration.function_support import invoke
 from tests.unit.test_notices import ended

@@ -8,7 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from perennial.aws.objects import Bucket
-from perennial.contracts import StoredObject
+from perennial.contracts.objects import StoredObject
 from perennial.errors import ServiceRefused
 
 FROM, TO = "incoming/iris/x.csv", "accepted/iris/dt=2026-11-21/run-1/x.csv"

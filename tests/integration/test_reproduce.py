@@ -19,7 +19,9 @@ from perennial.aws.table import version_key
 from perennial.aws.way import find_way
 from perennial.aws.wiring import Services
 from perennial.config import load_model, models_dir
-from perennial.contracts import Artifact, Manifest, StoredObject, Strategy, TrainingJob
+from perennial.contracts.objects import Artifact, Manifest, StoredObject
+from perennial.contracts.strategy import Strategy
+from perennial.contracts.training import TrainingJob
 from perennial.dataset import read_sample
 from perennial.errors import InvalidRequest, VersionExpired, VersionNotFound
 from perennial.strategy import full
@@ -104,7 +106,7 @@ import sys
 from perennial.artifacts import digest, dump
 from perennial.assembly import Source, assemble
 from perennial.config import load_model
-from perennial.contracts import StoredObject
+from perennial.contracts.objects import StoredObject
 from perennial.training import PlainRows, fit
 from pathlib import Path
 stored = StoredObject(key="accepted/iris/dt=2026-01-01/run-1/first.csv", version_id="1", etag="e", size=1)

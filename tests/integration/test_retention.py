@@ -11,7 +11,8 @@ from perennial import layout
 from perennial.aws.retention import Retention
 from perennial.aws.wiring import Services
 from perennial.config import ModelConfig, load_model, models_dir
-from perennial.contracts import Artifact, Trigger
+from perennial.contracts.objects import Artifact
+from perennial.contracts.trigger import Trigger
 from perennial.errors import AliasMoved, VersionExpired
 from perennial.lineage import Canary, archived
 from tests.integration.function_support import invoke

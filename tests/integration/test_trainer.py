@@ -18,7 +18,8 @@ from perennial import layout
 from perennial.artifacts import load, verified
 from perennial.aws.workflow import Callback
 from perennial.config import load_model, models_dir
-from perennial.contracts import Artifact, TrainingResult
+from perennial.contracts.objects import Artifact
+from perennial.contracts.training import TrainingResult
 from perennial.dataset import read_sample
 from perennial.errors import CallbackExpired, VersionNotFound
 from perennial.holdout import read_holdout

@@ -8,7 +8,7 @@ import pytest
 
 from perennial.aws.approvals import Answer, Question
 from perennial.aws.wiring import Services
-from perennial.contracts import Trigger
+from perennial.contracts.trigger import Trigger
 from tests.integration.function_support import invoke
 from tests.integration.moto_support import Executions
 

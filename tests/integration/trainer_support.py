@@ -16,7 +16,8 @@ from perennial import layout
 from perennial.aws.clients import client
 from perennial.aws.wiring import Services, Settings
 from perennial.aws.workflow import Callback
-from perennial.contracts import Manifest, StoredObject, TrainingJob
+from perennial.contracts.objects import Manifest, StoredObject
+from perennial.contracts.training import TrainingJob
 from perennial.strategy import full
 from scenarios.iris import first_season, season
 

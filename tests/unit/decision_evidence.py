@@ -5,7 +5,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from perennial.contracts import DataSummary, DriftSummary, Finding, PerformanceSummary, Trigger
+from perennial.contracts.batch import DataSummary
+from perennial.contracts.drift import DriftSummary, Finding, PerformanceSummary
+from perennial.contracts.trigger import Trigger
 from perennial.decision import Check, Costs, Evidence, Retrain
 from perennial.policy_config import RetrainPolicy, Rules, ValueModel
 

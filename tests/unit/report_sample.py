@@ -7,7 +7,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from perennial.contracts import Gate, Outcome, TriggerKind
+from perennial.contracts.evaluation import Gate
+from perennial.contracts.words import Outcome, TriggerKind
 from perennial.lineage import Status
 from perennial.report.views import (
     ColumnView,

@@ -18,7 +18,7 @@ from perennial import row_store
 from perennial.artifacts import dump
 from perennial.assembly import Assembled, Source, assemble
 from perennial.config import ModelConfig
-from perennial.contracts import StoredObject
+from perennial.contracts.objects import StoredObject
 from perennial.data_config import Column
 from perennial.dataset import conform_table, to_frame
 from perennial.errors import MissingColumn, NoTrainingData

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.canary import in_words, log_e, look, next_step, worse
-from perennial.contracts import CanaryState, ServingCounts
+from perennial.contracts.canary import CanaryState, ServingCounts
 from perennial.promotion_config import BakePolicy
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

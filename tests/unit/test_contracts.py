@@ -11,7 +11,13 @@ import pytest
 from pydantic import ValidationError
 
 from local import schemas
-from perennial import contracts
+from perennial.contracts.base import Contract
+from perennial.contracts.drift import ComputeDriftInput
+from perennial.contracts.objects import StoredObject
+from perennial.contracts.promotion import Promotion, RolledBack
+from perennial.contracts.training import LaunchTrainerInput, TrainingResult
+from perennial.contracts.trigger import Trigger
+from perennial.contracts.watching import InstanceStateChange
 
 ROOT = Path(__file__).resolve().parents[2]
 EVENTS = ROOT / "events"
@@ -105,7 +111,7 @@ def test_the_workflow_takes_only_what_the_function_leaves(state: str) -> None:
     left = schemas.CONTRACTS[function_of(INVOKES[state])][1]
     text = json.dumps(WORKFLOW["States"][state])
     if WORKFLOW["States"][state]["Resource"].endswith("waitForTaskToken"):
-        left, taken = contracts.TrainingResult, set(re.findall(r"states\.result\.(\w+)", text))
+        left, taken = TrainingResult, set(re.findall(r"states\.result\.(\w+)", text))
     else:
         taken = set(re.findall(r"states\.result\.Payload\.(\w+)", text))
     assert taken <= set(left.model_fields)
@@ -117,24 +123,22 @@ def test_every_function_but_those_called_from_outside_is_in_the_workflow() -> No
 
 def test_a_misspelt_field_is_refused() -> None:
     with pytest.raises(ValidationError, match="campion"):
-        contracts.ComputeDriftInput.model_validate(
-            {"run": "sample-run", "model": "iris", "champion": 1, "campion": 1}
-        )
+        ComputeDriftInput.model_validate({"run": "sample-run", "model": "iris", "champion": 1, "campion": 1})
 
 
 def test_a_record_cannot_be_changed() -> None:
-    record = contracts.RolledBack(champion=1, summary="version 1 serves again")
+    record = RolledBack(champion=1, summary="version 1 serves again")
     with pytest.raises(ValidationError, match="frozen"):
         record.champion = 2  # type: ignore[misc]
 
 
-COUNTED: dict[str, tuple[type[contracts.Contract], dict[str, Any]]] = {
-    "size": (contracts.StoredObject, {"key": "k", "version_id": None, "etag": "e", "size": 0}),
+COUNTED: dict[str, tuple[type[Contract], dict[str, Any]]] = {
+    "size": (StoredObject, {"key": "k", "version_id": None, "etag": "e", "size": 0}),
     "bake_checks": (
-        contracts.Promotion,
+        Promotion,
         {"champion": 1, "previous": None, "bake_checks": 1, "bake_interval_seconds": 1},
     ),
-    "attempt": (contracts.LaunchTrainerInput, event("launch_trainer")),
+    "attempt": (LaunchTrainerInput, event("launch_trainer")),
 }
 
 
@@ -148,13 +152,11 @@ def test_counts_below_their_least_are_refused(field: str) -> None:
 
 def test_a_request_survives_the_workflow() -> None:
     """What Resolve Trigger leaves is what Decide is given, times included."""
-    trigger = contracts.Trigger(
-        kind="upload", reason="came", at=datetime(2026, 11, 21, 6, tzinfo=UTC), key="k"
-    )
+    trigger = Trigger(kind="upload", reason="came", at=datetime(2026, 11, 21, 6, tzinfo=UTC), key="k")
     passed = json.loads(json.dumps(trigger.model_dump(mode="json")))
-    assert contracts.Trigger.model_validate(passed) == trigger
+    assert Trigger.model_validate(passed) == trigger
 
 
 def test_ec2s_event_is_read_by_its_own_names() -> None:
-    change = contracts.InstanceStateChange.model_validate(event("watch_instances")).detail
+    change = InstanceStateChange.model_validate(event("watch_instances")).detail
     assert (change.instance_id, change.state) == ("i-0123456789abcdef0", "shutting-down")

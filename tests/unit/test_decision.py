@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from perennial.config import ModelConfig
-from perennial.contracts import Finding
+from perennial.contracts.drift import Finding
 from perennial.decision import check_of, decide
 from perennial.policy_config import RetrainPolicy, Rules, ValueModel
 from tests.unit.decision_evidence import (

@@ -5,7 +5,7 @@ from typing import Any
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from perennial.contracts import Finding, PerformanceSummary
+from perennial.contracts.drift import Finding, PerformanceSummary
 from perennial.decision import Evidence, decide, record, replay
 from perennial.policy_config import RetrainPolicy
 from tests.unit.decision_evidence import KINDS, NOW, but, drift, evidences, policies

@@ -6,7 +6,8 @@ from typing import Any, get_args
 import numpy as np
 
 from perennial.config import DriftPolicy
-from perennial.contracts import DriftKind, Finding
+from perennial.contracts.drift import Finding
+from perennial.contracts.words import DriftKind
 from perennial.decision import Check, check_of, decide
 from perennial.policy_config import RetrainPolicy
 from tests.unit.decision_evidence import NOW, but, drift

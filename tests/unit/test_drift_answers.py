@@ -10,7 +10,7 @@ import pytest
 
 from perennial.columns import Floats
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import DriftSummary
+from perennial.contracts.drift import DriftSummary
 from perennial.drift.concept import Rows, errors_of, look_of, measure_importances
 from perennial.drift.detect import detect_drift
 from perennial.drift.importance import Importances, compare_importances, ndcg

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import Evaluation
+from perennial.contracts.evaluation import Evaluation
 from perennial.data_config import Column
 from perennial.estimator_config import Estimator
 from perennial.evaluation import evaluate

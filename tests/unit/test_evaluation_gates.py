@@ -8,7 +8,7 @@ import pytest
 
 from bench.evaluation_trials import Likely, Played, model, trial, trials
 from perennial.config import ModelConfig
-from perennial.contracts import Evaluation, Gate
+from perennial.contracts.evaluation import Evaluation, Gate
 from perennial.evaluation import evaluate
 
 ROWS = 600

@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from perennial.contracts import Outcome
+from perennial.contracts.words import Outcome
 from perennial.decision import decide, record
 from perennial.explaining import Facts, moves, moves_during, tell
 from perennial.policy_config import RetrainPolicy

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from perennial.config import load_model
-from perennial.contracts import Finding, PerformanceSummary
+from perennial.contracts.drift import Finding, PerformanceSummary
 from perennial.cost import Amount
 from perennial.data_config import Column
 from perennial.decision import Check

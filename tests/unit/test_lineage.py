@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from perennial.contracts import StoredObject
+from perennial.contracts.objects import StoredObject
 from perennial.lineage import VersionRecord, ancestors, children, compare, served
 from tests.integration.moto_support import record
 

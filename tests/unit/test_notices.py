@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial import errors
-from perennial.contracts import NotifyInput, Outcome
+from perennial.contracts.outcome import NotifyInput
+from perennial.contracts.words import Outcome
 from perennial.notices import _REMEDIES, LONGEST_SMS, LONGEST_SUBJECT, Ended, Notice, of_orphans, of_outcome
 
 GSM = set("@$_!\"#%&'()*+,-./0123456789:;<=>?ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz \n")

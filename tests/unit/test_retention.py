@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.config import ModelConfig, load_model
-from perennial.contracts import Artifact
+from perennial.contracts.objects import Artifact
 from perennial.lineage import Canary, ChampionAlias, Expiry, VersionRecord, to_try
 from perennial.retention import SERVED, to_expire
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.config import ModelConfig
-from perennial.contracts import Strategy, StrategyName
+from perennial.contracts.strategy import Strategy
+from perennial.contracts.words import StrategyName
 from perennial.selection import Selected, select
 from perennial.weighting import by_label, effective_rows
 

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.config import ModelConfig
-from perennial.contracts import ConceptChange, DataSummary, Decision, DriftSummary
+from perennial.contracts.batch import DataSummary
+from perennial.contracts.decision import Decision
+from perennial.contracts.drift import ConceptChange, DriftSummary
 from perennial.strategy import Known, choose
 
 NOW, CHANGED = datetime(2026, 11, 21, tzinfo=UTC), datetime(2026, 11, 20, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perennial.contracts import DataSummary
+from perennial.contracts.batch import DataSummary
 from perennial.summaries import LIMIT, small
 
 TEXTS = st.lists(st.text(max_size=60), max_size=12)

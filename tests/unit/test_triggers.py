@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.config import TriggerPolicy
-from perennial.contracts import Trigger
+from perennial.contracts.trigger import Trigger
 from perennial.errors import UnreadableTrigger
 from perennial.triggers import read_trigger, seconds_to_wait
 
