@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from perennial.config_fields import Block, Duration, Name, Share
+from perennial.config_fields import Block, Duration, Name, Share, defaults
 from perennial.data_config import Column, FileFormat, ValidationRules
 from perennial.errors import InvalidModelFile, UnknownModel
 from perennial.estimator_config import Estimator, Search
@@ -82,19 +82,19 @@ class ModelConfig(Block):
     search: Search | None = None
     seed: int = 0
     holdout: Annotated[float, Field(gt=0, lt=0.9)] = 0.2
-    format: FileFormat = FileFormat()
-    validation: ValidationRules = ValidationRules()
-    trigger: TriggerPolicy = TriggerPolicy()
-    drift: DriftPolicy = DriftPolicy()
-    policy: RetrainPolicy = RetrainPolicy()
-    strategy: StrategyPolicy = StrategyPolicy()
-    evaluation: EvaluationPolicy = EvaluationPolicy()
-    bake: BakePolicy = BakePolicy()
-    training: Training = Training()
-    approval: ApprovalPolicy = ApprovalPolicy()
+    format: FileFormat = defaults()
+    validation: ValidationRules = defaults()
+    trigger: TriggerPolicy = defaults()
+    drift: DriftPolicy = defaults()
+    policy: RetrainPolicy = defaults()
+    strategy: StrategyPolicy = defaults()
+    evaluation: EvaluationPolicy = defaults()
+    bake: BakePolicy = defaults()
+    training: Training = defaults()
+    approval: ApprovalPolicy = defaults()
     retention: RetentionPolicy | None = None
-    watch: WatchPolicy = WatchPolicy()
-    card: CardWords = CardWords()
+    watch: WatchPolicy = defaults()
+    card: CardWords = defaults()
 
     @model_validator(mode="after")
     def _names_exist(self) -> Self:

@@ -38,6 +38,11 @@ class Block(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
+def defaults() -> Any:
+    """A block left out is one that says nothing. Written as `Block()`, importing would build a validator."""
+    return Field(default={}, validate_default=True)
+
+
 def in_days(span: timedelta) -> str:
     """A duration for people, in the largest unit that it has one of.
 

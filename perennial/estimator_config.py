@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from perennial.config_fields import Block, Duration
+from perennial.config_fields import Block, Duration, defaults
 
 _CLASS = r"^sklearn(\.\w+)+$"
 _FACTORY = r"^[A-Za-z_]\w*:[A-Za-z_]\w*$"
@@ -53,7 +53,7 @@ class Estimator(Block):
     class_weight: Literal["balanced"] | dict[str, Positive] | None = None
     calibration: Calibration | None = None
     steps: int | None = Field(default=None, ge=1)
-    incremental: Incremental = Incremental()
+    incremental: Incremental = defaults()
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

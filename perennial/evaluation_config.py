@@ -4,7 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from perennial.config_fields import Block, Duration
+from perennial.config_fields import Block, Duration, defaults
 from perennial.metric_names import METRICS
 
 Margin = Annotated[float, Field(ge=0)]
@@ -65,7 +65,7 @@ class EvaluationPolicy(Block):
     quantile: Annotated[float, Field(gt=0, lt=1)] = 0.5
     costs: dict[str, dict[str, float]] = Field(default={})
     metrics: dict[str, OwnMetric] = Field(default={})
-    max_latency: Latency = Latency()
+    max_latency: Latency = defaults()
     max_bytes: Annotated[int, Field(ge=1)] | None = None
     max_rows: int = Field(default=200_000, ge=100)
     archived: int = Field(default=2, ge=0, le=20)

@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from perennial.config_fields import Block, Duration
+from perennial.config_fields import Block, Duration, defaults
 
 Rule = Literal["retrain", "alert", "ignore"]
 
@@ -57,7 +57,7 @@ class RetrainPolicy(Block):
     cooldown_after_rollback: Duration = timedelta(hours=72)
     min_labelled_rows: int = Field(default=50, ge=1)
     max_age: Annotated[Duration, Field(gt=timedelta())] | None = None
-    rules: Rules = Rules()
+    rules: Rules = defaults()
     confirmations: int = Field(default=2, ge=1)
     of_checks: int = Field(default=3, ge=1, le=20)
     sure: Annotated[float, Field(ge=0, le=1)] = 1e-4

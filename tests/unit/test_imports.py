@@ -47,3 +47,22 @@ def test_a_path_works_without_what_its_lambda_has_not(code: str, unwanted: list[
         [sys.executable, "-c", REFUSE + code, *unwanted], check=False, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+
+
+def test_importing_builds_no_validators() -> None:
+    code = """
+import pkgutil
+from importlib import import_module
+from perennial import config, contracts
+from perennial.config_fields import Block
+from perennial.contracts.base import Contract
+for module in pkgutil.iter_modules(contracts.__path__, contracts.__name__ + "."):
+    import_module(module.name)
+classes = {Block, Contract}
+while more := {below for of in classes for below in of.__subclasses__()} - classes:
+    classes |= more
+assert len(classes) > 50
+print(*sorted(of.__name__ for of in classes if of.__pydantic_complete__))
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["ServingCounts"], "two numbers, with those who look at a canary alone"

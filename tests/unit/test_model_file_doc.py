@@ -61,7 +61,7 @@ def _cell(info: FieldInfo) -> str:
     default = info.get_default(call_default_factory=True)
     if default is None:
         return "none"
-    if isinstance(default, BaseModel):
+    if info.validate_default:  # of a block: `defaults()`
         return "all defaults"
     if isinstance(default, timedelta):
         return f"{default.total_seconds():.15g}s"
