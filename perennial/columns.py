@@ -92,8 +92,8 @@ def rows_of(columns: Mapping[str, Any], places: NDArray[np.int64]) -> dict[str, 
     if all(is_arrow(values) for values in columns.values()):
         import pyarrow as pa
 
-        rows = pa.array(places)  # once, not for every column
-        return {name: decoded(values.take(rows)) for name, values in columns.items()}
+        rows = pa.table(dict(columns)).take(pa.array(places))  # one call, not one for every column
+        return {name: decoded(rows.column(name)) for name in columns}
     return {name: taken(values, places) for name, values in columns.items()}
 
 

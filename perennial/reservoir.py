@@ -1,7 +1,9 @@
 """A bounded sample of a stream of rows, drawn without knowing how many will come.
 
-Every row is given a random number; the rows with the smallest ones stay (A. Vitter's reservoir in the form
-that takes whole parts at a time). The same rows in the same parts with the same seed give the same sample.
+Every row has a random number; the rows with the smallest ones stay (A. Vitter's reservoir in the form that
+takes whole parts at a time). Of numbers too large to stay, only how many there are is drawn (K.-H. Li,
+"Reservoir-sampling algorithms of time complexity O(n(1 + log(N/n)))", ACM TOMS 20, 1994). The same rows in
+the same parts with the same seed give the same sample.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from perennial.columns import decoded, is_arrow, rows_of
 
@@ -26,18 +29,29 @@ class Reservoir:
     def add(self, columns: Mapping[str, Any]) -> None:
         """Rows that follow, as columns of one length by name."""
         rows = len(next(iter(columns.values()))) if columns else 0
-        keys = self._rng.random(rows)
-        if self._keys.size >= self._most:
-            worst = float(self._keys.max())
-            places = np.flatnonzero(keys < worst)
-            if not places.size:
-                return
+        keys = self._drawn(rows)
+        if not keys.size:
+            return
+        if keys.size < rows:
+            places = np.sort(self._rng.choice(rows, keys.size, replace=False, shuffle=False))
             columns = rows_of(columns, places)
-            keys = keys[places]
         self._parts.append(columns)
         self._keys = np.concatenate([self._keys, keys])
         if self._keys.size > 2 * self._most:
             self._shrink()
+
+    def _drawn(self, rows: int) -> NDArray[np.float64]:
+        """The numbers of those of so many rows that may stay; which rows they are is not drawn yet."""
+        most, rng = self._most, self._rng
+        if self._keys.size >= most:
+            bound = float(np.partition(self._keys, most - 1)[most - 1])
+            return rng.random(rng.binomial(rows, bound)) * bound
+        if self._keys.size or rows <= 2 * most:
+            return rng.random(rows)
+        bound = rng.beta(most, rows - most + 1)  # the largest of the smallest
+        keys = rng.random(most) * bound
+        keys[rng.integers(most)] = bound
+        return keys
 
     def columns(self) -> dict[str, Any]:
         """The sample, as columns by name."""

@@ -91,6 +91,8 @@ def hashes_of(column: pa.ChunkedArray) -> Hashes:
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
+        if all(len(chunk.dictionary) <= len(chunk) for chunk in column.chunks):
+            return np.concatenate([_by_level(chunk) for chunk in column.chunks] or [np.empty(0, np.uint64)])
         column = column.cast(column.type.value_type)
     if pa.types.is_floating(column.type):
         filled = column.fill_null(0.0) if column.null_count else column
@@ -100,3 +102,12 @@ def hashes_of(column: pa.ChunkedArray) -> Hashes:
         return mixed(column.cast(pa.int64()).fill_null(0).to_numpy().astype(np.int64).view(np.uint64))
     chunks = column.fill_null("").chunks
     return np.concatenate([hash_strings(*arrow_bytes(chunk)) for chunk in chunks] or [np.empty(0, np.uint64)])
+
+
+def _by_level(chunk: pa.DictionaryArray) -> Hashes:
+    """The levels hashed once, then spread over the rows."""
+    import pyarrow as pa
+
+    levels = hashes_of(pa.chunked_array([chunk.dictionary]))
+    places = chunk.indices.fill_null(0) if chunk.null_count else chunk.indices
+    return levels[places.to_numpy()] if levels.size else np.zeros(len(chunk), np.uint64)

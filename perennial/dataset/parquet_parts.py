@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 131_072  # few enough for the same memory to be taken again
 _BATCH_VALUES = 4_000_000  # of wide tables, fewer rows at a time
+_BUFFER = 16_384  # bytes; without a buffer a column of a row group is read whole before its first value
 
 
 class ParquetParts:
@@ -74,5 +75,5 @@ def _opened(path: Path, levels: Collection[str]) -> Iterator[Any]:
             and file.schema_arrow.names.count(name) == 1
             and str(file.schema_arrow.field(name).type) in {"string", "large_string"}
         ]
-    with pq.ParquetFile(str(path), read_dictionary=strings, pre_buffer=False) as file:
+    with pq.ParquetFile(str(path), read_dictionary=strings, pre_buffer=False, buffer_size=_BUFFER) as file:
         yield file

@@ -38,6 +38,16 @@ def test_as_a_set_of_rows_says(rows: list[tuple[object, ...]], cut: int) -> None
     assert not found.sampled
 
 
+@given(ROWS)
+def test_a_dictionary_is_as_good_as_its_values(rows: list[tuple[object, ...]]) -> None:
+    plain = table(rows)
+    coded = plain.set_column(1, "word", plain.column("word").dictionary_encode())
+    found = Duplicates()
+    for part in (plain, coded, coded.slice(0, 1)):  # the dictionary of one row is longer than it
+        found.add(part)
+    assert found.compared - found.repeated == len(set(rows))
+
+
 @pytest.mark.parametrize("repeats", [0, 2_000])
 def test_a_sample_tells_the_share(repeats: int) -> None:
     generator = np.random.default_rng(3)

@@ -375,12 +375,13 @@ def test_a_reference_larger_than_memory_takes_two_passes() -> None:
     assert len(sampled.edges) == 255
 
 
-def test_a_reservoir_draws_every_row_alike() -> None:
+@pytest.mark.parametrize("part", [30, 130, 450, 1000])
+def test_a_reservoir_draws_every_row_alike(part: int) -> None:
     chosen = []
-    for seed in range(40):
+    for seed in range(60):
         sample = Reservoir(100, seed)
-        for start in range(0, 1000, 130):
-            sample.add({"i": np.arange(start, min(1000, start + 130))})
+        for start in range(0, 1000, part):
+            sample.add({"i": np.arange(start, min(1000, start + part))})
         rows = sample.columns()["i"]
         assert len(rows) == 100
         assert (np.diff(rows) > 0).all()
@@ -388,6 +389,17 @@ def test_a_reservoir_draws_every_row_alike() -> None:
     times = np.bincount(np.concatenate(chosen) // 100, minlength=10)
     assert stats.chisquare(times).pvalue > 1e-4
     assert Reservoir(5, 0).columns() == {}
+
+
+def test_a_reservoir_keeps_the_smallest_numbers_that_all_rows_would_have() -> None:
+    largest = []
+    for seed in range(200):
+        sample = Reservoir(20, seed)
+        for rows in (300, 500, 200):
+            sample.add({"i": np.arange(rows)})
+        sample.columns()
+        largest.append(sample._keys.max())
+    assert stats.kstest(largest, stats.beta(20, 981).cdf).pvalue > 1e-4
 
 
 def test_stored_profiles_stay_small() -> None:
