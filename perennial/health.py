@@ -3,30 +3,31 @@
 docs/watching.md says what each means and what to make of it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from perennial.contracts.drift import PerformanceSummary
-from perennial.cost import Amount
-from perennial.decision.evidence import Check
-from perennial.training_config import Training
-
 if TYPE_CHECKING:
     from perennial.config import ModelConfig
+    from perennial.contracts.drift import PerformanceSummary
+    from perennial.cost import Amount
+    from perennial.decision.evidence import Check
     from perennial.profile import Profile
+    from perennial.training_config import Training
 
 RECENT_BATCHES = 10  # that a rate of quarantine is of
 
 
-def null_rate(profile: "Profile", columns: Iterable[str]) -> float:
+def null_rate(profile: Profile, columns: Iterable[str]) -> float:
     """Per cent of the values of these columns that are missing."""
     found = [profile.columns[name].nulls for name in columns if name in profile.columns]
     return 100 * sum(found) / (profile.rows * len(found)) if profile.rows and found else 0.0
 
 
 def data_age(
-    profile: "Profile | None", time: str | None, arrived: Iterable[datetime | None], now: datetime
+    profile: Profile | None, time: str | None, arrived: Iterable[datetime | None], now: datetime
 ) -> float | None:
     """Seconds since the newest row by its own `time`; without that, since the newest object arrived."""
     column = profile.columns.get(time) if profile is not None and time is not None else None
@@ -138,7 +139,7 @@ def run_age(
     return max(timedelta(), now - since - waited)
 
 
-def longest_run(config: "ModelConfig") -> timedelta:
+def longest_run(config: ModelConfig) -> timedelta:
     """How long a run may hold its model: what the model file says, or what all that it may do takes.
 
     That is gathering uploads, two attempts at a training, canary, bake, and an hour for everything else.

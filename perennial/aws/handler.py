@@ -17,7 +17,7 @@ from perennial.summaries import small
 type Handler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 logger = Logger(service="perennial")
-tracer = Tracer(service="perennial")
+tracer = Tracer(service="perennial", patch_modules=("botocore",))  # the SDK would look at a dozen more
 metrics = Metrics(namespace="Perennial")
 
 

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perennial.approval import changed
 from perennial.config import ModelConfig
 from perennial.contracts.evaluation import Evaluation, Gate
 from perennial.evaluation import gates, slices
+from perennial.evaluation.changed import changed
 from perennial.evaluation.match import Compared, Match
 from perennial.evaluation.naive import naive
 from perennial.evaluation.sampling import sample
