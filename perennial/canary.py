@@ -21,7 +21,7 @@ import math
 from datetime import datetime
 from typing import Literal
 
-from perennial.contracts.canary import CanaryState, ServingCounts
+from perennial.contracts.canary import CanaryState, CanaryStep, ServingCounts
 from perennial.promotion_config import BakePolicy
 
 _PRIOR = (0.5, 10.0)  # errors and requests added to each side, so that no block starts wild
@@ -73,6 +73,29 @@ def next_step(
     return state.model_copy(update={"step": state.step + 1, "step_at": now, "seen": state.canary.requests})
 
 
+def noted(
+    state: CanaryState,
+    policy: BakePolicy,
+    now: datetime,
+    verdict: Literal["trying", "passed", "lost", "untested", "overtaken"],
+) -> CanaryState:
+    """The state with its step as it is to go on record; noting a step again replaces it."""
+    earlier = state.steps[: state.step]
+    champion, canary = ServingCounts(), ServingCounts()
+    for step in earlier:
+        champion, canary = _plus(champion, step.champion), _plus(canary, step.canary)
+    step = CanaryStep(
+        share=policy.steps[state.step],
+        began_at=state.step_at,
+        looked_at=now,
+        champion=_since(champion, state.champion),
+        canary=_since(canary, state.canary),
+        log_e=state.log_e,
+        verdict=verdict,
+    )
+    return state.model_copy(update={"steps": (*earlier, step)})
+
+
 def excess(state: CanaryState) -> float:
     """By how much the canary's share of errors is above the champion's.
 
@@ -87,11 +110,19 @@ def excess(state: CanaryState) -> float:
 
 def in_words(state: CanaryState) -> str:
     """What was counted, and how sure it is that the canary is worse."""
-    evidence = math.exp(min(state.log_e, 700.0))
     return (
         f"the canary failed on {state.canary.errors} of {state.canary.requests} requests, the champion on "
-        f"{state.champion.errors} of {state.champion.requests} (e-value {evidence:.3g})"
+        f"{state.champion.errors} of {state.champion.requests} (e-value {e_value(state.log_e):.3g})"
     )
+
+
+def e_value(log_e: float) -> float:
+    """The e-value itself, as large as a float may be.
+
+    >>> e_value(0.0), e_value(1e6) > 1e300
+    (1.0, True)
+    """
+    return math.exp(min(log_e, 700.0))
 
 
 def _rate(known: ServingCounts) -> float:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from perennial.canary import e_value
+from perennial.contracts.canary import CanaryRecord, CanaryStep
 from perennial.cost import Attempt, in_words
 from perennial.lineage import VersionRecord
 
@@ -39,7 +41,7 @@ class Part:
 
 
 def tell(facts: Facts) -> tuple[Part, ...]:
-    """Trigger, data, drift, decision, training, evaluation, approval, moves, outcome: those there were."""
+    """From the trigger to the outcome, in the order in which they come: those parts that there were."""
     parts = (
         ("Trigger", _trigger(facts.entry)),
         ("Data", _data(facts)),
@@ -48,6 +50,7 @@ def tell(facts: Facts) -> tuple[Part, ...]:
         ("Training", _training(facts)),
         ("Evaluation", _evaluation(facts.evaluation or {})),
         ("Approval", approval(facts.entry)),
+        ("Canary", _canary(facts.entry)),
         ("Who served", moves(facts.moves)),
         ("Outcome", _outcome(facts.entry)),
     )
@@ -156,6 +159,39 @@ def approval(entry: Document) -> Iterator[str]:
         yield f"{_time(answer['at'])}: {said}"
     elif "outcome" not in entry:
         yield f"nobody has answered yet; without an answer by {_time(asked['expires_at'])} it is rejected"
+
+
+def canary_of(entry: Document) -> CanaryRecord | None:
+    """The steps of a run's canary as they are on record so far; None where it had none."""
+    return CanaryRecord.model_validate_json(entry["canary"]) if "canary" in entry else None
+
+
+def step_verdict(step: CanaryStep, *, ended: bool) -> str:
+    """What became of a step; `ended`: its run has its outcome."""
+    return {
+        "trying": "broken off, the run ended" if ended else "under way",
+        "passed": "no worse than the champion",
+        "lost": "worse than the champion: taken back",
+        "untested": "no request came to it: not promoted",
+        "overtaken": "broken off, another version serves",
+    }[step.verdict]
+
+
+def _canary(entry: Document) -> Iterator[str]:
+    found = canary_of(entry)
+    if found is None:
+        return
+    yield (
+        f"version {found.version} beside the champion: taken back at an e-value of {1 / found.level:.4g} if "
+        f"its share of errors is higher by more than {100 * found.tolerance:g} points"
+    )
+    for step in found.steps:
+        times = f"{_time(step.began_at.isoformat())} to {step.looked_at:%H:%M:%S}"
+        yield (
+            f"{step.share} % of the requests, {times}: it failed on {step.canary.errors} of "
+            f"{step.canary.requests}, the champion on {step.champion.errors} of {step.champion.requests}; "
+            f"e-value {e_value(step.log_e):.3g}: {step_verdict(step, ended='outcome' in entry)}"
+        )
 
 
 def moves_during(entry: Document, audit: Sequence[Document]) -> list[Document]:

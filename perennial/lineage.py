@@ -73,14 +73,15 @@ class VersionRecord(Contract):
 
 
 class Canary(Contract):
-    """A challenger that answers a share (per cent) of the requests.
+    """A challenger that answers a share (per cent) of the requests while its run looks after it.
 
-    After `until` nobody looks after it any more, whatever became of its run: the champion answers all.
+    After `until` nobody does any more, whatever became of the run: the champion answers all.
     """
 
     version: int
     share: int
     until: datetime
+    run: str
 
 
 class ChampionAlias(Contract):

@@ -1,4 +1,4 @@
-"""Close Run: a run ended without its own last states; record that, free its model, end its instances."""
+"""Close Run: a run failed or was stopped; record that, free its model, end its canary and its instances."""
 
 from datetime import UTC, datetime
 
@@ -27,9 +27,17 @@ def handler(event: RunStatusChange, services: Services) -> ClosedRun:
     recorded = services.ledger.close_stopped(run, champion, now, _ERRORS[event.detail.status])
     if recorded:
         measure("RunsFailed", 1)
+    # after the outcome: a look that is still under way can set no canary any more
+    dropped = services.succession.drop_canary(
+        model,
+        run=run,
+        tried="canary" in entry,
+        reason=f"run {run} ended without a verdict on its canary",
+        now=now,
+    )
     waiting = services.lock.release(model, run)
     if waiting:
         services.workflow.start(
             f"after-{run}"[:80], {"source": "perennial.waiting", "model": model, "run": run}
         )
-    return ClosedRun(run=run, recorded=recorded, released=waiting is not None)
+    return ClosedRun(run=run, recorded=recorded, released=waiting is not None, canary=dropped)

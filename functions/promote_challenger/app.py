@@ -10,6 +10,7 @@ from perennial.aws.handler import measure, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
 from perennial.contracts.promotion import PromoteChallengerInput, Promotion
+from perennial.errors import AliasMoved
 from perennial.health import drift_to_promotion
 
 
@@ -18,14 +19,18 @@ def handler(request: PromoteChallengerInput, services: Services) -> Promotion:
     """Raises AliasMoved when the champion is not the one that the challenger was compared with."""
     config, now = load_model(request.model), datetime.now(UTC)
     keep(services, request.run)  # before it serves: no champion is without its reasons
-    services.succession.promote(
-        config,
-        challenger=request.challenger,
-        champion=request.champion,
-        run=request.run,
-        reason=request.reason,
-        now=now,
-    )
+    try:
+        services.succession.promote(
+            config,
+            challenger=request.challenger,
+            champion=request.champion,
+            run=request.run,
+            reason=request.reason,
+            now=now,
+        )
+    except AliasMoved:
+        services.registry.refuse(request.model, request.challenger)
+        raise
     measure("Promotions", 1)
     measure("PerformanceDrop", 0, MetricUnit.NoUnit)  # what the version before had lost is mended
     waited = _since_drift(request, services, now)

@@ -70,6 +70,7 @@ def run_view(
         if evaluation
         else None,
         approval=tuple(explaining.approval(entry)),
+        canary=documents.canary(entry),
         moves=tuple(explaining.moves(explaining.moves_during(entry, audit))),
     )
 

@@ -112,7 +112,8 @@ class Registry:
         """Let a version be tried beside the champion.
 
         Raises AliasMoved where that is another by now, VersionNotFound and VersionExpired where the version
-        cannot serve.
+        cannot serve, and Conflict where the run has its outcome: of a run that was stopped, a last look may
+        still be under way, and nobody would end the canary that it sets.
         """
         update = {
             "TableName": self._table.name,
@@ -130,13 +131,21 @@ class Registry:
             "Key": version_key(model, canary.version),
             "ConditionExpression": _CAN_SERVE,
         }
+        under_way = {
+            "TableName": self._table.name,
+            "Key": run_key(canary.run),
+            "ConditionExpression": "attribute_not_exists(outcome)",
+        }
         try:
             self._table.meta.client.transact_write_items(
-                TransactItems=[{"Update": update}, {"ConditionCheck": check}]
+                TransactItems=[{"Update": update}, {"ConditionCheck": check}, {"ConditionCheck": under_way}]
             )
         except ClientError as error:
             if not refused(error):
                 raise
+            found = self._table.get_item(Key=run_key(canary.run), ConsistentRead=True).get("Item", {})
+            if "outcome" in found:
+                raise Conflict(f"run {canary.run} has its outcome: it tries no canary any more") from error
             raise self._refusal(model, expected, canary.version) from error
 
     def end_canary(
@@ -157,26 +166,9 @@ class Registry:
         alias = self.champion(model)
         if alias and alias.canary is None and self.version(model, version).status == left_as:
             return
-        at, table = now.isoformat(), self._table.name
-        record = {
-            **model_key(model, f"audit#{at}#{run}"),
-            "version": expected,
-            "from": expected,
-            "previous": alias.previous if alias else None,
-            "canary": version,
-            "changed_at": at,
-            "run": run,
-            "reason": reason,
-        }
-        update = {
-            "TableName": table,
-            "Key": model_key(model, ALIAS),
-            "UpdateExpression": "REMOVE canary",
-            "ConditionExpression": "#version = :expected",
-            "ExpressionAttributeNames": {"#version": "version"},
-            "ExpressionAttributeValues": {":expected": expected},
-        }
-        items = [{"Update": update}, {"Put": {"TableName": table, "Item": record}}]
+        if alias is None or alias.version != expected:
+            raise self._moved(model, expected)
+        items = self._without_canary(alias, version, run, reason, now)
         try:
             self._table.meta.client.transact_write_items(
                 TransactItems=[*items, self._set_status(model, version, left_as)]
@@ -185,6 +177,67 @@ class Registry:
             if not refused(error):
                 raise
             raise self._moved(model, expected) from error
+
+    def drop_canary(self, model: str, *, run: str, reason: str, now: datetime) -> int | None:
+        """End the canary of a run that looks after it no more: its version; None where there is none of it.
+
+        The status of the version stays: the run came to no verdict on it.
+        """
+        alias = self.champion(model)
+        if alias is None or alias.canary is None or alias.canary.run != run:
+            return None
+        items = self._without_canary(alias, alias.canary.version, run, reason, now)
+        try:
+            self._table.meta.client.transact_write_items(TransactItems=items)
+        except ClientError as error:
+            if not refused(error):
+                raise
+            return None  # it went with the champion that it stood beside, or by the same call made twice
+        return alias.canary.version
+
+    def _without_canary(
+        self, alias: ChampionAlias, canary: int, run: str, reason: str, now: datetime
+    ) -> list[dict[str, Any]]:
+        """The alias without the canary that was found on it, and the audit record of that."""
+        at, table = now.isoformat(), self._table.name
+        record = {
+            **model_key(alias.model, f"audit#{at}#{run}"),
+            "version": alias.version,
+            "from": alias.version,
+            "previous": alias.previous,
+            "canary": canary,
+            "changed_at": at,
+            "run": run,
+            "reason": reason,
+        }
+        values: dict[str, Any] = {":expected": alias.version}
+        condition, names = "#version = :expected", {"#version": "version"}
+        if alias.canary:
+            condition += " AND canary.#run = :run"
+            names["#run"], values[":run"] = "run", alias.canary.run
+        update = {
+            "TableName": table,
+            "Key": model_key(alias.model, ALIAS),
+            "UpdateExpression": "REMOVE canary",
+            "ConditionExpression": condition,
+            "ExpressionAttributeNames": names,
+            "ExpressionAttributeValues": values,
+        }
+        return [{"Update": update}, {"Put": {"TableName": table, "Item": record}}]
+
+    def refuse(self, model: str, version: int) -> None:
+        """Leave a candidate as rejected, whose run found another champion; what has been decided stays."""
+        try:
+            self._table.update_item(
+                Key=version_key(model, version),
+                UpdateExpression="SET #status = :rejected",
+                ConditionExpression="#status = :candidate",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues={":rejected": "rejected", ":candidate": "candidate"},
+            )
+        except ClientError as error:
+            if not refused(error):
+                raise
 
     def move_champion(
         self,

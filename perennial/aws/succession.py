@@ -60,9 +60,9 @@ class Succession:
         announce: bool,
     ) -> None:
         """Let the challenger answer a share of the requests until a moment, unless that is renewed."""
-        canary = Canary(version=challenger, share=share, until=until)
+        canary = Canary(version=challenger, share=share, until=until, run=run)
         self._registry.set_canary(config.name, expected=champion, canary=canary)
-        self._mirror(config, run, "Canary Changed" if announce else None)
+        self._mirror(config.name, run, "Canary Changed" if announce else None)
 
     def end_canary(
         self,
@@ -85,7 +85,18 @@ class Succession:
             reason=reason,
             now=now,
         )
-        self._mirror(config, run, "Canary Changed")
+        self._mirror(config.name, run, "Canary Changed")
+
+    def drop_canary(self, model: str, *, run: str, tried: bool, reason: str, now: datetime) -> int | None:
+        """End the canary of a run that was stopped or failed: its version; None where there is none of it.
+
+        `tried`: the run is known to have had one; the mirror is then renewed in any case, since an earlier
+        call may have broken off before it came to that.
+        """
+        dropped = self._registry.drop_canary(model, run=run, reason=reason, now=now)
+        if dropped is not None or tried:
+            self._mirror(model, run, None if dropped is None else "Canary Changed")
+        return dropped
 
     def _move(
         self,
@@ -109,10 +120,19 @@ class Succession:
             now=now,
         )
         self._announcer.champion(config.name, comes, leaves, run, change)
+        self._look_again(config.name, comes, None)
         if comes is not None:
             self._alarms.watch(config, self._registry.version(config.name, comes))
 
-    def _mirror(self, config: ModelConfig, run: str, change: Literal["Canary Changed"] | None) -> None:
-        alias = self._registry.champion(config.name)
+    def _mirror(self, model: str, run: str, change: Literal["Canary Changed"] | None) -> None:
+        alias = self._registry.champion(model)
         if alias:
-            self._announcer.champion(config.name, alias.version, alias.previous, run, change, alias.canary)
+            self._announcer.champion(model, alias.version, alias.previous, run, change, alias.canary)
+            self._look_again(model, alias.version, alias.canary)
+
+    def _look_again(self, model: str, version: int | None, canary: Canary | None) -> None:
+        """Of two changes that overtake each other, whoever mirrored last finds out what holds."""
+        said = (version, canary)
+        while (alias := self._registry.champion(model)) and (alias.version, alias.canary) != said:
+            self._announcer.champion(model, alias.version, alias.previous, alias.run, None, alias.canary)
+            said = (alias.version, alias.canary)

@@ -15,10 +15,36 @@ class ServingCounts(Contract):
     errors: int = Field(default=0, ge=0)
 
 
+class CanaryStep(Contract):
+    """One share of a canary, in per cent, as the last look at it left it.
+
+    `champion`, `canary`: what each side counted in this step alone; `log_e`: the logarithm of the e-value of
+    all steps up to here. `overtaken`: another champion serves by now.
+    """
+
+    share: int
+    began_at: datetime
+    looked_at: datetime
+    champion: ServingCounts
+    canary: ServingCounts
+    log_e: float
+    verdict: Literal["trying", "passed", "lost", "untested", "overtaken"]
+
+
+class CanaryRecord(Contract):
+    """A run's canary in the ledger, step by step; what `level` and `tolerance` are stands in BakePolicy."""
+
+    version: int
+    level: float
+    tolerance: float
+    steps: tuple[CanaryStep, ...]
+
+
 class CanaryState(Contract):
     """How far a canary is: which step since when, what both sides counted, the logarithm of the e-value.
 
     `started_at`: of the whole canary; `step_at`: of this step, before which `seen` requests had come to it.
+    `steps`: those before this one, and this one as it was last put on record.
     """
 
     version: int
@@ -29,6 +55,7 @@ class CanaryState(Contract):
     champion: ServingCounts = ServingCounts()
     canary: ServingCounts = ServingCounts()
     log_e: float = 0.0
+    steps: tuple[CanaryStep, ...] = ()
 
 
 class TryCanaryInput(OfRun):

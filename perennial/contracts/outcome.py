@@ -60,8 +60,12 @@ class RunStatusChange(Contract):
 
 
 class ClosedRun(Contract):
-    """`recorded`: the outcome is from here, the run had none; `released`: it still held its model."""
+    """`recorded`: the outcome is from here, the run had none; `released`: it still held its model.
+
+    `canary`: the version whose share of the requests was ended.
+    """
 
     run: str
     recorded: bool
     released: bool
+    canary: int | None = None

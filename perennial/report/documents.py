@@ -5,6 +5,8 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any, Literal
 
+from perennial.canary import e_value
+from perennial.explaining import canary_of, step_verdict
 from perennial.report.findings import (
     AccumulatedView,
     DataView,
@@ -17,7 +19,7 @@ from perennial.report.findings import (
     PointView,
     ProblemView,
 )
-from perennial.report.views import ColumnView, DecisionView
+from perennial.report.views import CanaryStepView, ColumnView, DecisionView
 
 Document = Mapping[str, Any]
 _HOW = {
@@ -221,3 +223,23 @@ def _leaning_words(change: Document | None) -> str:
 
 def _bins(edges: Sequence[float]) -> list[str]:
     return [f"{low:.4g} to {high:.4g}" for low, high in pairwise(edges)]
+
+
+def canary(entry: Document) -> tuple[CanaryStepView, ...]:
+    """The steps of a run's canary, from its entry in the ledger."""
+    found = canary_of(entry)
+    if found is None:
+        return ()
+    return tuple(
+        CanaryStepView(
+            share=step.share,
+            began_at=step.began_at,
+            looked_at=step.looked_at,
+            champion=step.champion,
+            canary=step.canary,
+            e_value=e_value(step.log_e),
+            bound=1 / found.level,
+            verdict=step_verdict(step, ended="outcome" in entry),
+        )
+        for step in found.steps
+    )

@@ -7,6 +7,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from perennial.contracts.canary import ServingCounts
 from perennial.contracts.evaluation import Gate
 from perennial.contracts.words import DriftKind, Outcome, TriggerKind
 from perennial.lineage import Status
@@ -96,14 +97,29 @@ class EvaluationView(View):
         return tuple(reason for reason in self.reasons if reason not in told)
 
 
+class CanaryStepView(View):
+    """One share of a canary, in per cent: what both sides counted in this step, the e-value of all steps up
+    to here, and the bound at which the canary is taken back.
+    """
+
+    share: int
+    began_at: datetime
+    looked_at: datetime
+    champion: ServingCounts
+    canary: ServingCounts
+    e_value: float
+    bound: float
+    verdict: str
+
+
 class RunView(View):
     """One run: how it was started, the path it took and what came of it.
 
     `path` names the states in the order they were entered, repeats included; where it is empty, `states`
     gives the order. `instance` is the type and market that it trained on last. `drift` holds the batch's
     columns, `answers` what the champion made of them; these, `findings` and what begins with `drift` are
-    empty where nothing was compared. `approval`: what a person was asked and answered; `moves`: the changes
-    of the champion while the run was under way.
+    empty where nothing was compared. `approval`: what a person was asked and answered; `canary`: its
+    steps; `moves`: the changes of the champion while the run was under way.
     """
 
     name: str
@@ -133,6 +149,7 @@ class RunView(View):
     decision: DecisionView | None = None
     evaluation: EvaluationView | None = None
     approval: tuple[str, ...] = ()
+    canary: tuple[CanaryStepView, ...] = ()
     moves: tuple[str, ...] = ()
 
     @property

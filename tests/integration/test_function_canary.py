@@ -1,6 +1,7 @@
 """Try Canary on moto: the alias carries the share, serving's counts decide, and one transaction ends it."""
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import boto3
 import pytest
 import yaml
 
+from perennial.aws.succession import Succession
 from perennial.aws.wiring import Services
-from perennial.config import models_dir
+from perennial.config import load_model, models_dir
+from perennial.contracts.canary import CanaryRecord
 from perennial.errors import AliasMoved
 from tests.integration.function_support import invoke
 from tests.integration.moto_support import record, serve
@@ -104,6 +107,37 @@ def test_it_goes_through_its_steps_and_is_promoted(trial: Services) -> None:
     assert (alias.version, alias.canary) == (2, None)
 
 
+def steps(services: Services) -> list[tuple[int, str, tuple[int, int], tuple[int, int]]]:
+    """What the ledger says of each: share, verdict, requests and errors of the canary and of the champion."""
+    entry = services.ledger.run("sample-run") or {}
+    found = CanaryRecord.model_validate_json(entry["canary"])
+    assert (found.version, found.level) == (2, 0.05)
+    return [
+        (
+            step.share,
+            step.verdict,
+            (step.canary.requests, step.canary.errors),
+            (step.champion.requests, step.champion.errors),
+        )
+        for step in found.steps
+    ]
+
+
+def test_each_step_is_on_record_as_it_happens(trial: Services) -> None:
+    look = invoke("try_canary")
+    assert steps(trial) == [(5, "trying", (0, 0), (0, 0))]
+    reported(1, 950, 9)
+    reported(2, 50, 0)
+    look = invoke("try_canary", canary=later(look, 5))
+    assert steps(trial) == [(5, "trying", (50, 0), (950, 9))]
+    look = invoke("try_canary", canary=later(look, 6))
+    assert steps(trial) == [(5, "passed", (50, 0), (950, 9)), (25, "trying", (0, 0), (0, 0))]
+    reported(1, 750, 8)
+    reported(2, 250, 1)
+    invoke("try_canary", canary=later(look, 11))
+    assert steps(trial) == [(5, "passed", (50, 0), (950, 9)), (25, "passed", (250, 1), (750, 8))]
+
+
 def test_a_worse_one_is_taken_back_in_one_transaction(trial: Services) -> None:
     look = invoke("try_canary")
     for _ in range(3):
@@ -113,6 +147,9 @@ def test_a_worse_one_is_taken_back_in_one_transaction(trial: Services) -> None:
         if look["verdict"] != "trying":
             break
     assert look["verdict"] == "lost"
+    (lost,) = steps(trial)
+    assert lost[:2] == (5, "lost")
+    assert lost[2][1] > 0
     assert look["reason"].startswith("version 2 was taken back as a canary at 5 %: the canary failed on ")
     assert share(trial) is None
     assert "canary" not in mirrored()
@@ -128,15 +165,72 @@ def test_a_worse_one_is_taken_back_in_one_transaction(trial: Services) -> None:
 def test_one_that_nobody_asked_is_not_let_in(trial: Services) -> None:
     look = invoke("try_canary", canary=later(invoke("try_canary"), 11))
     assert look["verdict"] == "untested"
+    assert steps(trial) == [(5, "untested", (0, 0), (0, 0))]
     assert share(trial) is None
 
 
 def test_a_champion_that_was_moved_by_hand_meanwhile_ends_it(trial: Services) -> None:
     look = invoke("try_canary")
     trial.registry.register(record(3))
-    serve(trial, 3, previous=1, run="by-hand")
+    trial.succession.roll_back(
+        load_model("iris"), champion=1, to=3, run="by-hand", reason="x", now=datetime.now(UTC)
+    )
+    assert "canary" not in mirrored()
     with pytest.raises(AliasMoved, match="is version 3: expected 1"):
         invoke("try_canary", canary=look["canary"])
     alias = trial.registry.champion("iris")
     assert alias
     assert (alias.version, alias.canary) == (3, None)
+    assert "canary" not in mirrored()
+    assert [step[:2] for step in steps(trial)] == [(5, "overtaken")]
+    assert trial.registry.version("iris", 2).status == "rejected"
+
+
+def test_a_canary_that_a_person_let_serve_meanwhile_is_not_rejected(trial: Services) -> None:
+    look = invoke("try_canary")
+    serve(trial, 2, previous=1, run="by-hand")
+    with pytest.raises(AliasMoved, match="is version 2: expected 1"):
+        invoke("try_canary", canary=look["canary"])
+    assert trial.registry.version("iris", 2).status == "champion"
+
+
+def test_a_run_that_finds_another_champion_leaves_its_challenger_rejected(trial: Services) -> None:
+    trial.registry.register(record(3))
+    serve(trial, 3, previous=1, run="by-hand")
+    with pytest.raises(AliasMoved, match="is version 3: expected 1"):
+        invoke("promote_challenger")
+    assert trial.registry.version("iris", 2).status == "rejected"
+
+
+class Overtaken:
+    """Announces as the real one does, after somebody else has moved the champion and announced that."""
+
+    def __init__(self, services: Services, move: Callable[[], None]) -> None:
+        self._announcer, self._move = services.announcer, move
+
+    def champion(self, *said: Any) -> None:
+        move, self._move = self._move, lambda: None
+        move()
+        self._announcer.champion(*said)
+
+
+def test_a_mirror_that_was_written_too_late_is_put_right(trial: Services) -> None:
+    """The alias moves by hand after the canary is set and before that is mirrored."""
+
+    def by_hand() -> None:
+        trial.registry.register(record(3))
+        trial.succession.promote(
+            load_model("iris"), challenger=3, champion=1, run="by-hand", reason="x", now=datetime.now(UTC)
+        )
+
+    slow: Any = Overtaken(trial, by_hand)
+    Succession(trial.registry, slow, trial.alarms).try_canary(
+        load_model("iris"),
+        champion=1,
+        challenger=2,
+        share=5,
+        until=datetime.now(UTC),
+        run="sample-run",
+        announce=True,
+    )
+    assert mirrored() == {"model": "iris", "version": 3, "previous": 1, "run": "by-hand"}

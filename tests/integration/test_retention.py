@@ -130,7 +130,9 @@ def test_a_version_whose_files_are_gone_cannot_serve(line: Services) -> None:
     with pytest.raises(VersionExpired, match="the files of version 1 of iris are gone since 2027-12-26"):
         line.succession.roll_back(load_model("iris"), champion=4, to=1, run="by-hand", reason="x", now=LATER)
     with pytest.raises(VersionExpired, match="version 5 of iris"):
-        line.registry.set_canary("iris", expected=4, canary=Canary(version=5, share=5, until=LATER))
+        line.registry.set_canary(
+            "iris", expected=4, canary=Canary(version=5, share=5, until=LATER, run="run-5")
+        )
     assert line.registry.champion("iris") == alias
 
 
@@ -166,7 +168,7 @@ def test_a_rollback_in_between_wins(line: Services) -> None:
 
 
 def test_a_canary_in_between_stays(line: Services) -> None:
-    canary = Canary(version=5, share=5, until=LATER)
+    canary = Canary(version=5, share=5, until=LATER, run="run-5")
     racing(line, lambda: line.registry.set_canary("iris", expected=4, canary=canary)).apply(config(), LATER)
     assert names(line, 5) == ALL
 

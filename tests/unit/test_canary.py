@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.canary import in_words, log_e, look, next_step, worse
+from perennial.canary import in_words, log_e, look, next_step, noted, worse
 from perennial.contracts.canary import CanaryState, ServingCounts
 from perennial.promotion_config import BakePolicy
 
@@ -119,3 +119,19 @@ def test_a_canary_that_nobody_asked_is_not_let_in_unless_that_is_wanted() -> Non
     assert isinstance(next_step(START, lenient, later), CanaryState)
     second = START.model_copy(update={"step": 1, "seen": 50, "canary": counts(50, 0)})
     assert next_step(second, POLICY, later) == "untested"  # none since the first step
+
+
+def test_each_step_keeps_what_it_counted_itself() -> None:
+    first = noted(look(START, counts(950, 9), counts(50, 1)), POLICY, NOW + timedelta(minutes=5), "trying")
+    again = noted(look(first, counts(1900, 18), counts(100, 2)), POLICY, NOW + timedelta(minutes=9), "passed")
+    (step,) = again.steps
+    assert (step.share, step.champion, step.canary) == (5, counts(1900, 18), counts(100, 2))
+    assert (step.began_at, step.looked_at) == (NOW, NOW + timedelta(minutes=9))
+    later = NOW + timedelta(minutes=10)
+    second = next_step(again, POLICY, later)
+    assert isinstance(second, CanaryState)
+    ended = noted(look(second, counts(2650, 25), counts(350, 90)), POLICY, later, "lost")
+    assert ended.steps[0] == step
+    assert (ended.steps[1].share, ended.steps[1].verdict) == (25, "lost")
+    assert (ended.steps[1].champion, ended.steps[1].canary) == (counts(750, 7), counts(250, 88))
+    assert ended.steps[1].log_e == ended.log_e > step.log_e

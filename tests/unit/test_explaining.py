@@ -5,10 +5,12 @@ from typing import Any, get_args
 
 import pytest
 
+from perennial.contracts.canary import CanaryRecord
 from perennial.contracts.words import Outcome
 from perennial.decision import decide, record
 from perennial.explaining import Facts, moves, moves_during, tell
 from perennial.policy_config import RetrainPolicy
+from perennial.report import documents
 from tests.unit.decision_evidence import EVIDENCE, NOW
 
 ENTRY = {
@@ -105,6 +107,50 @@ def test_gates_and_who_served_are_told() -> None:
         "2026-11-21 06:00:00 UTC: version 2 serves, before version 1: Better. (run run-1)",
         "2026-11-21 06:00:00 UTC: version 1 serves, before version 2: errors rose (run by-hand)",
     )
+
+
+def canary(**last: Any) -> str:
+    """Two steps on record, the last changed so."""
+    began = NOW + timedelta(minutes=10)
+    first = {
+        "share": 5,
+        "began_at": NOW,
+        "looked_at": began,
+        "champion": {"requests": 950, "errors": 9},
+        "canary": {"requests": 50, "errors": 0},
+        "log_e": 0.0,
+        "verdict": "passed",
+    }
+    second = first | {"share": 25, "began_at": began, "looked_at": began + timedelta(minutes=1)} | last
+    steps = {"version": 2, "level": 0.05, "tolerance": 0.005, "steps": [first, second]}
+    return CanaryRecord.model_validate(steps).model_dump_json()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ended", "said"),
+    [
+        ("trying", False, "under way"),
+        ("trying", True, "broken off, the run ended"),
+        ("lost", True, "worse than the champion: taken back"),
+        ("overtaken", True, "broken off, another version serves"),
+    ],
+)
+def test_a_canary_is_told_step_by_step(verdict: str, ended: bool, said: str) -> None:
+    stored = canary(verdict=verdict, canary={"requests": 250, "errors": 90}, log_e=4.0)
+    entry = ENTRY | {"canary": stored} | ({"outcome": "failed"} if ended else {})
+    bound, first, second = told(entry=entry)["Canary"]
+    assert bound == (
+        "version 2 beside the champion: taken back at an e-value of 20 if its share of errors is higher by "
+        "more than 0.5 points"
+    )
+    assert first.endswith(
+        "it failed on 0 of 50, the champion on 9 of 950; e-value 1: no worse than the champion"
+    )
+    assert second.startswith("25 % of the requests, ")
+    assert second.endswith(f"it failed on 90 of 250, the champion on 9 of 950; e-value 54.6: {said}")
+    (early, late) = documents.canary(entry)  # the same on the report's page
+    assert (early.verdict, late.verdict) == ("no worse than the champion", said)
+    assert (late.share, late.canary.errors, round(late.e_value, 1), late.bound) == (25, 90, 54.6, 20.0)
 
 
 def move(minutes: int, run: str, **changes: Any) -> dict[str, Any]:

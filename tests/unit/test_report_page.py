@@ -2,15 +2,17 @@
 
 import re
 from collections import Counter
+from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 from pydantic import ValidationError
 
+from perennial.contracts.canary import ServingCounts
 from perennial.report import comparison, distributions, timeline
 from perennial.report.page import render
-from perennial.report.views import ColumnView, EvaluationView, StoryView
+from perennial.report.views import CanaryStepView, ColumnView, EvaluationView, StoryView
 from tests.unit.report_sample import SPECIAL, START, columns, evaluation, number_column, story
 
 pytestmark = pytest.mark.unit
@@ -251,3 +253,22 @@ def test_the_way_from_challenger_to_champion_is_told() -> None:
     assert "approved by ada: checked" in TEXT
     assert "version 2 serves" in TEXT
     assert "then it was taken back" in TEXT
+
+
+def test_a_canary_is_shown_step_by_step() -> None:
+    step = CanaryStepView(
+        share=25,
+        began_at=START,
+        looked_at=START + timedelta(minutes=3),
+        champion=ServingCounts(requests=1750, errors=17),
+        canary=ServingCounts(requests=250, errors=90),
+        e_value=54.6,
+        bound=20.0,
+        verdict="worse than the champion: taken back",
+    )
+    first = STORY.runs[0].model_copy(update={"canary": (step,)})
+    page = Reader(render(STORY.model_copy(update={"runs": (first,)})))
+    text = re.sub(r"\s+", " ", " ".join(page.said))
+    for said in ("25 %", "90 of 250", "17 of 1,750", "54.6", "worse than the champion: taken back"):
+        assert said in text, said
+    assert "Errors of the canary" not in TEXT  # where there was none

@@ -43,7 +43,11 @@ def config(**retention: Any) -> ModelConfig:
 
 
 def alias(version: int | None, previous: int | None = None, canary: int | None = None) -> ChampionAlias:
-    tried = None if canary is None else Canary(version=canary, share=5, until=NOW - timedelta(days=9))
+    tried = (
+        None
+        if canary is None
+        else Canary(version=canary, share=5, until=NOW - timedelta(days=9), run="run-5")
+    )
     return ChampionAlias(
         model="iris", version=version, previous=previous, changed_at=NOW, run="run-0", canary=tried
     )
