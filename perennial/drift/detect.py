@@ -17,6 +17,7 @@ from perennial.drift.materiality import HARMLESS, background, leanings
 from perennial.drift.multiplicity import holm
 from perennial.drift.multivariate import MultivariateChange
 from perennial.drift.performance import PerformanceChange
+from perennial.drift.quality import column_quality
 from perennial.drift.report import ColumnDrift, DriftReport
 from perennial.drift.schema import SchemaChange, profile_schema, table_schema
 from perennial.drift.sequential import Accumulated, accumulate
@@ -100,6 +101,13 @@ def detect_drift(  # noqa: PLR0913
         columns=verdicts,
         tables=tables,
         schema=schema,
+        quality=tuple(
+            issue
+            for name in names
+            for issue in column_quality(
+                name, before.columns[name], now.columns[name], evidence[name].statistics or {}
+            )
+        ),
         performance=performance,
         performance_drifted=worse,
         accumulated=accumulated,

@@ -9,6 +9,7 @@ from typing import Literal
 
 from perennial.drift.materiality import in_deviations, share_error, without_noise
 from perennial.drift.missing import missing_change
+from perennial.drift.times import time_statistics
 from perennial.profile import CategoryColumn, ColumnProfile, NumberColumn, Profile
 
 MISSING = 0.1  # share of the column's error rate, where values are missing on either side
@@ -70,17 +71,20 @@ def compare_columns(reference: Profile, current: Profile, names: Iterable[str]) 
     from perennial.drift.number_evidence import compare_numbers
 
     pairs = {name: (reference.columns[name], current.columns[name]) for name in names}
+    times: dict[str, ColumnEvidence] = {}
     numbers: dict[str, tuple[NumberColumn, NumberColumn]] = {}
     categories: dict[str, tuple[CategoryColumn, CategoryColumn]] = {}
     for name, (before, now) in pairs.items():
         if not (before.count and now.count):
             continue
         if isinstance(before, NumberColumn) and isinstance(now, NumberColumn):
-            if before.kind != "datetime":  # time always moves on, which is no drift
+            if before.kind == "datetime":  # time always moves on, which is no drift
+                times[name] = ColumnEvidence(statistics=time_statistics(before, now))
+            else:
                 numbers[name] = (before, now)
         elif isinstance(before, CategoryColumn) and isinstance(now, CategoryColumn):
             categories[name] = (before, now)
-    found = compare_categories(categories) | compare_numbers(numbers)
+    found = compare_categories(categories) | compare_numbers(numbers) | times
     return {name: _with_missing(found.get(name, ColumnEvidence()), *pair) for name, pair in pairs.items()}
 
 

@@ -18,6 +18,7 @@ from perennial.drift.psi import psi
 from perennial.drift.quantiles import outside_share, quantile_change
 from perennial.drift.scores import normal_scores
 from perennial.drift.shares import shares
+from perennial.drift.texts import text_statistics
 from perennial.drift.wasserstein import least_movement, wasserstein
 from perennial.profile import NumberColumn
 
@@ -103,7 +104,7 @@ def _evidence(
     """Of each test `found` has p-value, effect, size and error; `location` is z, shift and its error."""
     before, now = pair
     what = "mean length" if before.kind == "text" else "mean"
-    outside = outside_share(before.low, before.high, before.edge_array, now.count_array)
+    outside = outside_share(before, now)
     z, shift, shift_error = location
     words = (
         f"{what} {before.mean:.4g} → {now.mean:.4g} ({shift:+.2f} sd)",
@@ -117,5 +118,7 @@ def _evidence(
         )
     )
     statistics["outside_range"] = outside
+    if before.kind == "text":
+        statistics |= text_statistics(before, now)
     note = (f"{outside:.0%} of values outside the reference's range",) if outside > 0.05 else ()
     return ColumnEvidence(tests, statistics, note, z, shift, shift_error)

@@ -10,6 +10,7 @@ import numpy as np
 
 from perennial.columns import Floats
 from perennial.drift.shares import shares
+from perennial.profile import NumberColumn
 
 
 def quantile(counts: Any, places: Any, q: float) -> Floats:
@@ -35,16 +36,47 @@ def quantile_change(reference: Any, current: Any, places: Any, deviation: Any, q
     return np.asarray(np.where(deviation > 0, gap / np.where(deviation > 0, deviation, 1.0), 0.0))
 
 
-def outside_share(low: float | None, high: float | None, edges: Any, counts: Any) -> float:
-    """At least this share of current values lies above the reference's largest (`high`) or below its smallest
-    value, as far as bins can tell.
+def outside_share(reference: NumberColumn, current: NumberColumn) -> float:
+    """About this share of current values lies above the reference's largest or below its smallest value.
 
-    >>> outside_share(1.0, 2.0, [1.0, 2.0], [0, 6, 2])
-    0.25
+    Exact where no value or every one does, and where the bins tell. Else of the outermost bin's values those
+    beyond the reference's extreme, were they spread evenly, but no more than it holds beyond the reference's
+    share of it, and at least one where the extremes say so.
+
+    >>> def column(low, high, counts):
+    ...     return NumberColumn("number", sum(counts), 0, 0, low, high, 0.0, 0.0, (1.0, 2.0), counts)
+    >>> outside_share(column(0.5, 3.0, (2, 4, 2)), column(1.5, 4.0, (0, 2, 6)))
+    0.375
     """
-    edges, counts = np.asarray(edges, float), np.asarray(counts)
-    if low is None or high is None or not edges.size or not (total := float(counts.sum())):
+    m, edges, counts = current.count, reference.edges, current.counts
+    if reference.low is None or reference.high is None or not (edges and m):
         return 0.0
-    above = float(counts[-1]) if edges[-1] >= high else 0.0
-    below = float(counts[: edges.searchsorted(low, side="left")].sum())
-    return (above + below) / total
+    if current.low is None or current.high is None:
+        return 1.0  # all infinite
+    if not current.infinite and (current.low > reference.high or current.high < reference.low):
+        return 1.0
+    first = int(reference.edge_array.searchsorted(reference.low, side="left"))
+    found = float(sum(counts[:first]))
+    if first < len(edges):
+        found += _beyond(reference, current, first, (edges[first], reference.low, current.low))
+    if edges[-1] < reference.high:
+        found += _beyond(reference, current, -1, (edges[-1], reference.high, current.high))
+    else:
+        found += counts[-1]
+    return found / m
+
+
+def _beyond(
+    reference: NumberColumn, current: NumberColumn, place: int, ends: tuple[float, float, float]
+) -> float:
+    """How many current values of the bin at a place lie beyond the reference's extreme: `ends` are the bin's
+    edge, that extreme, and the current one.
+    """
+    count = current.counts[place]
+    excess = max(count - reference.counts[place] * current.count / reference.count, 0.0)
+    edge, extreme, reached = (end / 2 for end in ends)  # the span of the largest floats is infinite
+    if current.infinite:
+        return excess
+    if not (reached < extreme <= edge or reached > extreme > edge):
+        return 0.0
+    return max(1.0, min(excess, count * (reached - extreme) / (reached - edge)))

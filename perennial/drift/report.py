@@ -7,6 +7,7 @@ from typing import Any, Literal
 from perennial.contracts.words import DriftKind
 from perennial.drift.drawing import bars
 from perennial.drift.performance import PerformanceChange
+from perennial.drift.quality import QualityIssue
 from perennial.drift.schema import SchemaChange
 from perennial.drift.sequential import Accumulated
 from perennial.drift.table_test import TableTest
@@ -55,8 +56,9 @@ class DriftReport:
 
     `significant` and `material` say whether any evidence is so: of a column, the table, the performance, or
     (with a state) what accumulated over batches; `drifted` whether one is both, or the schema changed.
-    `kinds` that drifted: data (features), label, concept (performance), schema. `score`: the largest
-    corrected PSI. `reasons`: ranked by likely impact on the model. `state`: to be given to the next check.
+    `kinds` that drifted: data (features), label, concept (performance), schema. `quality`: what is wrong with
+    columns now and was not; it informs and decides nothing. `score`: the largest corrected PSI. `reasons`:
+    ranked by likely impact on the model. `state`: to be given to the next check.
     """
 
     drifted: bool
@@ -69,6 +71,7 @@ class DriftReport:
     columns: dict[str, ColumnDrift]
     tables: tuple[TableTest, ...]
     schema: SchemaChange
+    quality: tuple[QualityIssue, ...]
     performance: PerformanceChange | None
     performance_drifted: bool
     accumulated: Accumulated | None

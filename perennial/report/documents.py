@@ -84,6 +84,7 @@ def findings(drift: Document) -> FindingsView:
             for test in drift["tables"]
         ),
         schema_changes=tuple(_schema(drift["schema"])),
+        quality=tuple(f"column {issue['column']}: {issue['words']}" for issue in drift["quality"]),
         answers=prediction.get("summary", ""),
         leanings=_leanings(drift),
         leaning_words=_leaning_words(concept.get("importance")),

@@ -105,6 +105,7 @@ class FindingsView(View):
     changes: tuple[ErrorChangeView, ...] = ()
     together: tuple[EvidenceView, ...] = ()
     schema_changes: tuple[str, ...] = ()
+    quality: tuple[str, ...] = ()
     answers: str = ""
     leanings: tuple[LeaningView, ...] = ()
     leaning_words: str = ""

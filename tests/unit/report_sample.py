@@ -329,6 +329,8 @@ def drift_document() -> dict[str, Any]:
         "tables": [test("correlations", "correlation of a and b moved", significant=True)],
         "schema": {"added": ["extra"], "removed": [], "retyped": [], "reordered": False,
                    "renamed": [["hue", "colour"]]},
+        "quality": [{"column": "hue", "flaw": "infinite", "reference": 0.0, "current": 0.01,
+                     "words": "2 of 200 values are infinite; in the reference none was"}],
         "accumulated": {"significant": True, "material": True, "drifted": True, "p_value": 1e-11,
                         "effect": 1.1, "columns": ["hue"], "batches": 4, "reason": "hue drifted slowly"},
         "concept": {

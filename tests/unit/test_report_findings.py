@@ -35,6 +35,7 @@ def test_reasons_begin_with_errors_and_end_with_answers() -> None:
     assert found.reasons[1:-1] == tuple(DRIFT["reasons"])
     assert found.reasons[-1] == "the champion answers otherwise: score drifted"
     assert found.schema_changes == ("column extra was added", "perhaps hue is now called colour")
+    assert found.quality == ("column hue: 2 of 200 values are infinite; in the reference none was",)
 
 
 def test_importances_are_shares_and_ranked() -> None:
@@ -111,6 +112,7 @@ def test_the_page_of_one_run_says_all_of_it() -> None:
         "&lt;b&gt;3 of 4&lt;/b&gt; are words",
         "column extra was left out",
         "perhaps hue is now called colour",
+        "column hue: 2 of 200 values are infinite; in the reference none was",
         "correlation of a and b moved",
         "ADWIN, Page-Hinkley agrees",
         "The ranking of the features changed (NDCG 0.800): hue rose.",
