@@ -2,10 +2,8 @@
 
 from datetime import UTC, datetime
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from perennial import layout
-from perennial.aws.handler import logger, measure, task
+from perennial.aws.handler import logger, task
 from perennial.aws.wiring import Services
 from perennial.config import load_model
 from perennial.contracts.training import LaunchedTrainer, LaunchTrainerInput, TrainingJob
@@ -17,9 +15,7 @@ def handler(request: LaunchTrainerInput, services: Services) -> LaunchedTrainer:
     """Every attempt of a run trains the same version; an earlier attempt's instance is ended first."""
     now, config, run = datetime.now(UTC), load_model(request.model), request.run
     services.attempts.begin(run, request.attempt)
-    for ended in services.launcher.clear(request.model, run, request.attempt, now):
-        if ended.dollars is not None:
-            measure("TrainingCost", ended.dollars, MetricUnit.NoUnit)
+    services.launcher.clear(request.model, run, request.attempt, now)
     reserved = services.launcher.reserve(config, run, request.attempt, now)
     entry = services.ledger.run(run) or {}
     version = int(entry.get("challenger") or services.registry.next_version(request.model))

@@ -5,7 +5,8 @@ from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from perennial.aws.handler import logger, measure, measure_of, task
+from perennial.aws.handler import logger, measure, task
+from perennial.aws.measuring import measure_of
 from perennial.aws.wiring import Services
 from perennial.budget import month_of
 from perennial.config import ModelConfig, load_model, model_names

@@ -2,9 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
-from aws_lambda_powertools.metrics import MetricUnit
-
-from perennial.aws.handler import measure_of, task
+from perennial.aws.handler import task
+from perennial.aws.measuring import measure_of
 from perennial.aws.wiring import Services
 from perennial.config import model_names
 from perennial.contracts.watching import SweepInstancesInput, SweptInstances
@@ -19,9 +18,6 @@ def handler(request: SweepInstancesInput, services: Services) -> SweptInstances:
     swept = services.orphans.sweep(models, datetime.now(UTC), grace)
     for orphan in swept.ended:
         measure_of(orphan.model, "InstancesOrphaned", 1)
-    for attempt in swept.settled:
-        if attempt.dollars is not None:
-            measure_of(attempt.model, "TrainingCost", attempt.dollars, MetricUnit.NoUnit)
     if swept.ended:
         said = [f"{orphan.instance_id} of {orphan.model}: {orphan.reason}" for orphan in swept.ended]
         services.notices.publish(of_orphans(said))

@@ -1,8 +1,6 @@
 """An instance went away: tell its run before a heartbeat times out, and settle its cost."""
 
-from aws_lambda_powertools.metrics import MetricUnit
-
-from perennial.aws.handler import measure, name_model, task
+from perennial.aws.handler import name_model, task
 from perennial.aws.wiring import Services
 from perennial.contracts.watching import InstanceStateChange, LossReport
 
@@ -20,7 +18,5 @@ def handler(event: InstanceStateChange, services: Services) -> LossReport:
     told = services.orphans.tell(
         attempt, token, f"instance {instance} is {event.detail.state} and had not answered"
     )
-    settled = services.attempts.settle(attempt, event.time)
-    if settled and settled.dollars is not None:
-        measure("TrainingCost", settled.dollars, MetricUnit.NoUnit)
+    services.attempts.settle(attempt, event.time)
     return LossReport(instance_id=instance, run=attempt.run, told=told)

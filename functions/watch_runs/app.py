@@ -4,7 +4,8 @@ from datetime import datetime, timedelta
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-from perennial.aws.handler import logger, measure_of, task
+from perennial.aws.handler import logger, task
+from perennial.aws.measuring import measure_of
 from perennial.aws.wiring import Services
 from perennial.config import load_model, model_names
 from perennial.contracts.watching import WatchedRuns, WatchRunsInput

@@ -135,7 +135,8 @@ class Attempts:
             raise _superseded(attempt.run, attempt.attempt)
 
     def settle(self, attempt: Attempt, ended: datetime) -> Attempt | None:
-        """Charge what an attempt took in place of what was reserved; None where that was done before."""
+        """Charge what an attempt took in place of what was reserved, and count it; None where that was done
+        before."""
         final = attempt.ended(ended)
         taken, reserved = final.amount, attempt.amount
         difference = Amount(
@@ -154,7 +155,11 @@ class Attempts:
             self._charge(attempt, difference),
             {"Update": entry},
         )
-        return final if done else None
+        if not done:
+            return None
+        if final.dollars is not None and final.instance_id:
+            _count(final.model, final.dollars)
+        return final
 
     def _charge(self, attempt: Attempt, amount: Amount, **condition: Any) -> dict[str, Any]:
         values = condition.pop("values", {})
@@ -201,6 +206,15 @@ class Attempts:
             if "LastEvaluatedKey" not in answer:
                 return
             query["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
+def _count(model: str, dollars: float) -> None:
+    # imported here: only functions settle, and the command line does without it
+    from aws_lambda_powertools.metrics import MetricUnit
+
+    from perennial.aws.measuring import measure_of
+
+    measure_of(model, "TrainingCost", dollars, MetricUnit.NoUnit)
 
 
 def _attempt(item: dict[str, Any]) -> Attempt:

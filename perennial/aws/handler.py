@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any, cast
 
 from aws_lambda_powertools import Logger, Metrics, Tracer
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import MetricUnit
 from pydantic import ValidationError
 
 from perennial.aws.clients import naming_outages
@@ -59,12 +59,6 @@ def task[C: Contract](
 def measure(name: str, value: float, unit: MetricUnit = MetricUnit.Count) -> None:
     """Add one metric of the model at hand to this invocation's EMF line."""
     metrics.add_metric(name=name, unit=unit, value=value)
-
-
-def measure_of(model: str, name: str, value: float, unit: MetricUnit = MetricUnit.Count) -> None:
-    """One metric of a model, for an invocation that is about several: an EMF line of its own."""
-    with single_metric(name=name, unit=unit, value=value, namespace="Perennial") as metric:
-        metric.add_dimension(name="Model", value=model)
 
 
 def _publish_metrics() -> None:

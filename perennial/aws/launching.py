@@ -106,8 +106,8 @@ class Launcher:
         self._check(attempt, now)
         return attempt
 
-    def clear(self, model: str, run: str, attempt: int, now: datetime) -> list[Attempt]:
-        """Before an attempt: end what others left behind, and settle it; the attempts newly settled.
+    def clear(self, model: str, run: str, attempt: int, now: datetime) -> None:
+        """Before an attempt: end what others left behind, and settle it.
 
         Left behind are earlier attempts of this run, whose function may have died between the launch and its
         note of it, and those of runs that are over.
@@ -116,14 +116,12 @@ class Launcher:
         self._fleet.terminate(item.instance_id for item in tagged.values() if not item.gone)
         left = [item for item in self._attempts.open(model) if (item.run, item.attempt) != (run, attempt)]
         noted = self._fleet.see(item.instance_id for item in left if item.instance_id)
-        settled = []
         for item in left:
             seen = noted.get(item.instance_id or "") or (
                 tagged.get(item.attempt) if item.run == run else None
             )
             if item.run == run or self._over(item.run):
-                settled.append(self.settle_left(item, seen, now))
-        return [item for item in settled if item]
+                self.settle_left(item, seen, now)
 
     def settle_left(self, left: Attempt, seen: Seen | None, now: datetime) -> Attempt | None:
         """Settle an attempt whose end nobody noted, and end its instance; None where it was settled before.

@@ -1,5 +1,6 @@
 """One instance for one attempt: on moto, with what earlier attempts may have left."""
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +35,12 @@ def alive(services: Services, run: str = RUN) -> list[str]:
     return [item.instance_id for item in services.fleet.of_run(run) if not item.gone]
 
 
+def counted(capfd: pytest.CaptureFixture[str]) -> list[tuple[str, list[float]]]:
+    """What was told to CloudWatch of costs: model and dollars."""
+    lines = [json.loads(line) for line in capfd.readouterr().out.splitlines() if line.startswith("{")]
+    return [(line["Model"], line["TrainingCost"]) for line in lines if "TrainingCost" in line]
+
+
 def test_an_attempt_knows_its_instance_its_price_and_where_that_is_from(services: Services) -> None:
     attempt = launch(services, market="on-demand")
     assert attempt.instance_type in attempt.types
@@ -61,7 +68,9 @@ def test_the_same_attempt_twice_is_one_reservation(services: Services) -> None:
     assert services.launcher.reserve(config(cpus=8), RUN, 0, NOW + timedelta(seconds=5)) == first
 
 
-def test_a_new_attempt_ends_the_instance_of_the_one_before_and_pays_for_it(services: Services) -> None:
+def test_a_new_attempt_ends_the_instance_of_the_one_before_and_pays_for_it(
+    services: Services, capfd: pytest.CaptureFixture[str]
+) -> None:
     first, second = launch(services), launch(services, 1)
     assert alive(services) == [second.instance_id]
     ended, going = services.attempts.of_run("iris", RUN)
@@ -69,6 +78,7 @@ def test_a_new_attempt_ends_the_instance_of_the_one_before_and_pays_for_it(servi
     assert ended.minutes >= 1
     assert (going.attempt, going.ended_at) == (1, None)
     assert first.instance_id == ended.instance_id
+    assert counted(capfd) == [("iris", [ended.dollars])]
 
 
 def test_an_instance_that_was_never_noted_is_found_by_its_tags_and_paid_for(services: Services) -> None:
@@ -88,7 +98,7 @@ def test_after_two_spot_instances_were_lost_the_third_is_on_demand(services: Ser
 
 
 def test_attempts_without_an_instance_are_no_losses(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def none(*_: Any, **__: Any) -> Any:
         raise CapacityUnavailable("none left")
@@ -99,11 +109,12 @@ def test_attempts_without_an_instance_are_no_losses(
             with pytest.raises(CapacityUnavailable):
                 launch(services, number)
     assert services.attempts.month("iris", "2026-11").minutes == 0
+    assert counted(capfd) == []
     assert launch(services, 3).market == "spot"
 
 
 def test_an_instance_that_is_gone_before_it_is_noted_is_not_waited_for(
-    services: Services, monkeypatch: pytest.MonkeyPatch
+    services: Services, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     original = services.attempts.launched
 
@@ -115,6 +126,9 @@ def test_an_instance_that_is_gone_before_it_is_noted_is_not_waited_for(
     with pytest.raises(TrainerLost, match="was terminated before the training began"):
         launch(services)
     assert services.attempts.open("iris") == []
+    (lost,) = services.attempts.of_run("iris", RUN)
+    assert counted(capfd) == [("iris", [lost.dollars])]
+    assert lost.dollars
 
 
 def test_a_launch_that_was_overtaken_leaves_no_instance(services: Services) -> None:
@@ -133,7 +147,9 @@ def test_a_later_run_settles_what_no_event_told_of(services: Services) -> None:
     assert alive(services) == [lost.instance_id]  # its run may still be going on
     services.ledger.open(RUN, "iris", Trigger(kind="upload", reason="x", at=NOW), None)
     services.ledger.note(RUN, outcome="failed", ended_at=(NOW + timedelta(minutes=7)).isoformat())
-    settled = services.launcher.clear("iris", "run-3", 0, NOW + timedelta(hours=1))
-    assert [item.run for item in settled] == [RUN]
+    services.launcher.clear("iris", "run-3", 0, NOW + timedelta(hours=1))
+    (settled,) = services.attempts.of_run("iris", RUN)
+    assert settled.ended_at is not None
+    assert [item.run for item in services.attempts.open("iris")] == ["run-2"]
     assert alive(services) == []
     assert alive(services, "run-2") == [other.instance_id]

@@ -19,10 +19,10 @@ TEXT = "\n".join(sorted(NAMES))
 
 
 def _measured() -> set[str]:
-    """Names given to `measure` in the functions, and outcomes counted by the workflow."""
+    """Names given to `measure` in functions and adapters, and outcomes counted by the workflow."""
     calls = (
         node
-        for path in (ROOT / "functions").glob("*/app.py")
+        for path in (*(ROOT / "functions").glob("*/app.py"), *(ROOT / "perennial" / "aws").glob("*.py"))
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {"measure", "measure_of"}
     )
