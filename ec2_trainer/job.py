@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 import pandas as pd
 from aws_lambda_powertools import Logger
@@ -58,7 +59,7 @@ def work(
     config = parse_model(text, job.model).model_copy(update={"seed": job.seed})
     progress("load", 0.0)
     pinned = pin_accepted(services.data, job.model, _looked_at(job, services.artifacts))
-    assembled = assemble_pinned(services.data, pinned, config)
+    assembled = assemble_pinned(services.data, pinned, config, partial(progress, "load"))
     logger.info("data loaded", extra={"rows": len(assembled), "objects": len(assembled.objects)})
     fitting = time.perf_counter()
     check_labelled(assembled, config)

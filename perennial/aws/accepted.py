@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import deque
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -28,19 +28,27 @@ def pin_accepted(bucket: Bucket, model: str, recent: Collection[str]) -> list[Pi
     return sorted(pinned, key=lambda item: (item.recent, item.stored.key))
 
 
-def assemble_pinned(bucket: Bucket, pinned: Sequence[PinnedObject], config: ModelConfig) -> Assembled:
+def assemble_pinned(
+    bucket: Bucket,
+    pinned: Sequence[PinnedObject],
+    config: ModelConfig,
+    tell: Callable[[float], None] = lambda _share: None,
+) -> Assembled:
     """Download the objects, a few ahead of what is read, and assemble their rows in this order.
 
+    `tell` is told after each object which share of their bytes is read, from 0 to 1.
     Raises NoTrainingData where there are none, and UnreadableFile, EmptyObject or MissingColumn.
     """
     with (
         tempfile.TemporaryDirectory(prefix="perennial-") as scratch,
-        closing(_downloaded(bucket, pinned, Path(scratch))) as sources,
+        closing(_downloaded(bucket, pinned, Path(scratch), tell)) as sources,
     ):
         return assemble(sources, config)
 
 
-def _downloaded(bucket: Bucket, pinned: Sequence[PinnedObject], scratch: Path) -> Generator[Source]:
+def _downloaded(
+    bucket: Bucket, pinned: Sequence[PinnedObject], scratch: Path, tell: Callable[[float], None]
+) -> Generator[Source]:
     """Each copy is there until the next is asked for. Once closed, nothing writes to `scratch` any more."""
 
     def download(number: int, item: StoredObject) -> Path:
@@ -48,6 +56,7 @@ def _downloaded(bucket: Bucket, pinned: Sequence[PinnedObject], scratch: Path) -
         bucket.download(item.key, path, item.version_id)
         return path
 
+    read, whole = 0, sum(item.stored.size for item in pinned)
     with ThreadPoolExecutor(_CONNECTIONS) as pool:
         coming: deque[Future[Path]] = deque()
         try:
@@ -58,5 +67,7 @@ def _downloaded(bucket: Bucket, pinned: Sequence[PinnedObject], scratch: Path) -
                 path = coming.popleft().result()
                 yield Source(path, item.stored, item.recent)
                 path.unlink()
+                read += item.stored.size
+                tell(read / whole if whole else 1.0)
         finally:
             pool.shutdown(cancel_futures=True)

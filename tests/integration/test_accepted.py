@@ -9,7 +9,7 @@ import pytest
 from perennial.aws.accepted import assemble_pinned, pin_accepted
 from perennial.config import load_model
 from perennial.errors import UnreadableFile
-from tests.integration.trainer_support import Stack, with_data
+from tests.integration.trainer_support import RECENT, Stack, with_data
 
 
 def test_no_download_goes_on_after_a_file_that_cannot_be_read(
@@ -34,3 +34,13 @@ def test_no_download_goes_on_after_a_file_that_cannot_be_read(
         assemble_pinned(data, pin_accepted(data, "iris", set()), load_model("iris"))
     assert list(tmp_path.iterdir()) == []
     assert len(fetched) <= 16  # those that were under way; the others were called off
+
+
+def test_the_share_of_bytes_that_is_read_is_told(stack: Stack) -> None:
+    data = with_data(stack).data
+    pinned = pin_accepted(data, "iris", {RECENT})
+    told: list[float] = []
+    found = assemble_pinned(data, pinned, load_model("iris"), told.append)
+    assert len(found) == 270
+    first, second = (item.stored.size for item in pinned)
+    assert told == [first / (first + second), 1.0]

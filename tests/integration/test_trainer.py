@@ -14,12 +14,13 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 
 from ec2_trainer.__main__ import FAILED, GONE, REPORTED, UNREPORTED, main
 from ec2_trainer.heartbeat import Heartbeat
+from ec2_trainer.job import work
 from perennial import layout
 from perennial.artifacts import load, verified
 from perennial.aws.workflow import Callback
 from perennial.config import load_model, models_dir
 from perennial.contracts.objects import Artifact
-from perennial.contracts.training import TrainingResult
+from perennial.contracts.training import TrainingJob, TrainingResult
 from perennial.dataset import read_sample
 from perennial.errors import CallbackExpired, VersionNotFound
 from perennial.holdout import read_holdout
@@ -205,6 +206,19 @@ def test_other_libraries_than_the_functions_have_train_nothing(stack: Stack) -> 
 
 def test_the_same_libraries_train(stack: Stack) -> None:
     assert main(with_data(with_job(stack, libraries=libraries()))) == REPORTED
+
+
+def test_every_phase_is_told_and_only_goes_forward(stack: Stack) -> None:
+    with_data(with_job(stack))
+    body = TrainingJob.model_validate(stack.artifacts.get_json(layout.run_key(RUN, layout.JOB)))
+    told: list[tuple[str, float]] = []
+    work(body, stack, "i-0123", progress=lambda phase, share: told.append((phase, share)))
+    assert list(dict.fromkeys(phase for phase, _ in told)) == ["load", "fit", "score", "store"]
+    for phase in ("load", "fit"):
+        shares = [share for name, share in told if name == phase]
+        assert (shares[0], shares[-1]) == (0.0, 1.0)
+        assert shares == sorted(shares)
+    assert len([share for name, share in told if name == "load"]) == 3
 
 
 def test_a_training_calls_no_service_without_an_endpoint(stack: Stack) -> None:
