@@ -83,7 +83,11 @@ def _compared(config: ModelConfig, errors: Floats, expected: float, effective: f
 
 
 def _weighed(errors: Floats, ratio: Floats) -> tuple[float, float]:
-    """The mean error with these weights, and how many rows it rests on."""
+    """The mean error with these weights, and how many rows it rests on.
+
+    >>> _weighed(np.array([0.0, 1.0]), np.array([1.0, 3.0]))
+    (0.75, 1.6)
+    """
     return float((ratio * errors).sum() / ratio.sum()), effective_rows(ratio)
 
 

@@ -32,7 +32,14 @@ _LEAF = 20
 
 @dataclass(frozen=True)
 class ErrorModel:
-    """The folds' models, and what they left unexplained of the holdout's absolute errors."""
+    """The folds' models, and what they left unexplained of the holdout's absolute errors.
+
+    >>> x = np.linspace(0, 1, 300)[:, None]  # the larger, the larger the error of a model that says 0
+    >>> model = ErrorModel.fit(x, np.zeros(300), x[:, 0], seed=0)
+    >>> found = model.estimate(np.full((50, 1), 0.9), np.zeros(50))
+    >>> round(found.reference, 2), round(found.value, 1), found.interval[0] < 0.9 < found.interval[1]
+    (0.5, 0.9, True)
+    """
 
     models: tuple[Any, ...]
     mean: float

@@ -1,6 +1,6 @@
 """Missingness: did the share of missing values change?
 
-Two-sided Fisher's exact test (see `proportions`); effect: the difference of the shares.
+Two-sided Fisher's exact test (source: see `proportions`); effect: the difference of the shares.
 """
 
 from typing import NamedTuple

@@ -102,7 +102,14 @@ def add_batch(buckets: Sequence[Bucket], watched: Sequence[Direction]) -> tuple[
 
 
 def push(buckets: Sequence[Bucket], latest: Bucket) -> tuple[Bucket, ...]:
-    """The buckets, oldest first, with the latest: at most two of one size."""
+    """The buckets, oldest first, with the latest: at most two of one size.
+
+    >>> buckets = ()
+    >>> for _ in range(7):
+    ...     buckets = push(buckets, Bucket(1, (10.0,), (0.0,), (0.0,)))
+    >>> [bucket.batches for bucket in buckets]
+    [4, 2, 1]
+    """
     kept = [*buckets, latest]
     place = len(kept) - 1
     while place > 0:
@@ -116,7 +123,13 @@ def push(buckets: Sequence[Bucket], latest: Bucket) -> tuple[Bucket, ...]:
 
 
 def look_back(buckets: Sequence[Bucket], watched: Sequence[Direction]) -> Today:
-    """Test every window of two buckets or more; z = 0 where there is only one."""
+    """Test every window of two buckets or more; z = 0 where there is only one.
+
+    >>> one = Direction("x", "location", 0.2, 100, 10_000, 1.0, 1.0, 0, 0.2, 1.0)
+    >>> four = look_back(add_batch(add_batch(add_batch(add_batch((), [one]), [one]), [one]), [one]), [one])
+    >>> four.z.round(1).tolist(), four.sizes.round(2).tolist()  # the last 4 and 2 batches, and a slope
+    ([[3.8], [2.8], [3.6]], [0.2])
+    """
     n = np.array([direction.reference_rows for direction in watched], float)
     variance = np.array([direction.variance for direction in watched], float)
     noise = np.array([direction.noise for direction in watched], float)
