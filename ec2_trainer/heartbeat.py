@@ -1,14 +1,12 @@
 """A thread that tells the run that work goes on, and notices when it is in vain or takes too long."""
 
-import threading
 import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Self
 
 from aws_lambda_powertools import Logger
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ec2_trainer.watching import Watch
 from perennial.aws.workflow import Callback
 from perennial.errors import CallbackExpired
 
@@ -17,7 +15,7 @@ INTERVAL = 20.0  # seconds; the state machine waits for 300
 logger = Logger(service="perennial-trainer", child=True)
 
 
-class Heartbeat:
+class Heartbeat(Watch):
     """Beats at once and then every `interval` seconds, until left, or until one of these is called once:
 
     `on_gone` when the run waits for this callback no longer, `on_late` when `max_seconds` have passed.
@@ -38,32 +36,19 @@ class Heartbeat:
         self._callback, self._interval = callback, interval
         self._on_gone, self._on_late, self._tell = on_gone, on_late, tell
         self._ends = time.monotonic() + max_seconds
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="heartbeat", daemon=True)
+        super().__init__("heartbeat", self._beat)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop, so that no beat can follow the answer."""
-        self._stop.set()
-        self._thread.join()
-
-    def _beat(self) -> None:
-        while True:
-            try:
-                self._callback.heartbeat()
-                self._tell()
-            except CallbackExpired:
-                self._on_gone()
-                return
-            except (BotoCoreError, ClientError) as error:
-                logger.warning("a heartbeat did not get through", extra={"error": str(error)})
-            if self._stop.wait(min(self._interval, max(0.0, self._ends - time.monotonic()))):
-                return
-            if time.monotonic() >= self._ends:
-                self._on_late()
-                return
+    def _beat(self) -> float | None:
+        """Beat once; seconds until the next."""
+        if time.monotonic() >= self._ends:
+            self._on_late()
+            return None
+        try:
+            self._callback.heartbeat()
+            self._tell()
+        except CallbackExpired:
+            self._on_gone()
+            return None
+        except (BotoCoreError, ClientError) as error:
+            logger.warning("a heartbeat did not get through", extra={"error": str(error)})
+        return min(self._interval, max(0.0, self._ends - time.monotonic()))

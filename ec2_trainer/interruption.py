@@ -16,6 +16,7 @@ from typing import Self
 from aws_lambda_powertools import Logger
 
 from ec2_trainer.instance import Metadata, MetadataAway
+from ec2_trainer.watching import Watch
 from perennial.errors import PerennialError, SpotInterrupted, TrainerLost
 
 LOOK_EVERY = 5.0  # seconds, as EC2's guide recommends
@@ -68,7 +69,7 @@ class Interruption:
                 self._timer.cancel()
 
 
-class SpotWatcher:
+class SpotWatcher(Watch):
     """A thread that looks for the two notices of a spot instance, at once and then every `interval` seconds.
 
     A rebalance recommendation asks the work to end at its next step: there is a checkpoint then, and nothing
@@ -78,40 +79,25 @@ class SpotWatcher:
 
     def __init__(self, metadata: Metadata, interruption: Interruption, interval: float = LOOK_EVERY) -> None:
         self._metadata, self._interruption, self._interval = metadata, interruption, interval
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="spot watcher", daemon=True)
+        super().__init__("spot watcher", self._look_once)
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._noticed() and not self._stop.wait(self._interval):
-            pass
-
-    def _noticed(self) -> bool:
-        """Look once; true where there is nothing more to look for."""
+    def _look_once(self) -> float | None:
+        """Seconds until the next look; None where there is nothing more to look for."""
         try:
             action = self._metadata.get("meta-data/spot/instance-action")
             advice = self._metadata.get("meta-data/events/recommendations/rebalance")
         except MetadataAway as away:
             logger.warning("no look at the metadata", extra={"error": str(away)})
-            return False
+            return self._interval
         if advice and not self._interruption.asked():
             logger.warning("EC2 recommends to rebalance", extra={"notice": advice})
             self._interruption.ask(SpotInterrupted("EC2 expects to take the spot instance back"))
         if not action:
-            return False
+            return self._interval
         seconds = _seconds_until(action)
         error = SpotInterrupted(f"EC2 takes the spot instance back in {seconds:.0f} seconds")
         self._interruption.ask(error, _OURS * seconds)
-        return True
+        return None
 
 
 def _seconds_until(action: str) -> float:

@@ -3,11 +3,12 @@
 import http.client
 import json
 import re
-import threading
 from email.message import Message
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from urllib.parse import urlsplit
+
+from local.loopback import Loopback, Quiet
 
 _SERVICE = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/")
 _HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length", "expect"}
@@ -15,7 +16,7 @@ _TIMEOUT = 120.0  # seconds
 _SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Reduce your request rate</Message></Error>"
 
 
-class Gateway:
+class Gateway(Loopback):
     """Forwards everything to `target` until told otherwise by its three switches."""
 
     def __init__(self, target: str) -> None:
@@ -24,24 +25,7 @@ class Gateway:
         self.network = True
         self.s3 = True
         self.callback: str | None = None  # the error that SendTask* get
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-
-    @property
-    def url(self) -> str:
-        """For AWS_ENDPOINT_URL."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def start(self) -> None:
-        """Forward in a thread."""
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
-        ).start()
-
-    def stop(self) -> None:
-        """Stop forwarding."""
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(self._handler())
 
     def refusal(self, headers: Message) -> tuple[HTTPStatus, str, bytes] | None:
         """Status, content type and body of the answer to a call that is to fail; None for one that is not."""
@@ -56,7 +40,7 @@ class Gateway:
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         gateway = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def _pass_on(self) -> None:
@@ -90,9 +74,6 @@ class Gateway:
                 self.send_header("Content-Length", length or str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                """Says nothing."""
 
         for method in ("GET", "PUT", "POST", "HEAD", "DELETE"):
             setattr(Handler, f"do_{method}", Handler._pass_on)

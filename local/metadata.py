@@ -5,13 +5,14 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-categories
 
 import json
 import secrets
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from local.loopback import Loopback, Quiet
 
 _LONGEST_TOKEN = 21600  # seconds
 _TTL = "X-aws-ec2-metadata-token-ttl-seconds"
@@ -80,30 +81,13 @@ class Facts:
         return pages
 
 
-class MetadataService:
-    """Serves `facts`, which may be replaced while it runs."""
+class MetadataService(Loopback):
+    """Serves `facts`, which may be replaced, at an AWS_EC2_METADATA_SERVICE_ENDPOINT."""
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
         self._tokens: dict[str, float] = {}
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._server.daemon_threads = True
-
-    @property
-    def url(self) -> str:
-        """For AWS_EC2_METADATA_SERVICE_ENDPOINT."""
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def start(self) -> None:
-        """Serve in a thread."""
-        threading.Thread(
-            target=self._server.serve_forever, kwargs={"poll_interval": 0.1}, daemon=True
-        ).start()
-
-    def stop(self) -> None:
-        """Stop serving."""
-        self._server.shutdown()
-        self._server.server_close()
+        super().__init__(self._handler())
 
     def token(self, seconds: str | None) -> str | None:
         """A session token for 1 to 21600 seconds; None for anything else."""
@@ -128,7 +112,7 @@ class MetadataService:
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         service = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(Quiet, BaseHTTPRequestHandler):
             def do_PUT(self) -> None:
                 token = service.token(self.headers.get(_TTL)) if self.path == "/latest/api/token" else None
                 self._answer(HTTPStatus.OK if token else HTTPStatus.BAD_REQUEST, token or "")
@@ -136,9 +120,6 @@ class MetadataService:
             def do_GET(self) -> None:
                 path = self.path.partition("/latest/")[2]
                 self._answer(*service.page(path, self.headers.get(_TOKEN)))
-
-            def log_message(self, *_: object) -> None:
-                """Says nothing."""
 
             def _answer(self, status: HTTPStatus, text: str) -> None:
                 body = text.encode()
