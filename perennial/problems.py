@@ -13,6 +13,7 @@ from perennial.data_config import Action, Column
 from perennial.dataset.casting import BadValues
 from perennial.rules import Counts
 
+_INFINITE = re.compile(r"'?[-+]?(inf|infinity)'?", re.IGNORECASE).fullmatch
 _NOUNS = {
     "number": ("a number", "numbers"),
     "boolean": ("true or false", "true or false"),
@@ -211,6 +212,7 @@ def _wrong_words(rule: str, bad: BadValues, rows: int, column: Column) -> str:
     if rule == "type":
         comma = column.type == "number" and re.fullmatch(r"'-?\d+,\d+'", bad.first)
         hint = "; a decimal point was expected" if comma else ""
+        hint = "; a finite one was expected" if column.type == "number" and _INFINITE(bad.first) else hint
         return f"{of} not {_NOUNS[column.type][bad.rows != 1]} (first: {bad.first}{hint})"
     if rule == "range":
         low = "any" if column.min is None else f"{column.min:g}"

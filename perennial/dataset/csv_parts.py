@@ -58,6 +58,8 @@ class CsvParts:
         if found and found[1]:
             number = int(found[1]) + self._rows
             return f"Row #{number}: Expected {found[2]} columns, got {found[3]}"
+        if "straddl" in message:
+            return f"a row behind #{self._rows} is too long to be read: expected rows that end"
         return message
 
     def _types(self) -> dict[str, bool]:

@@ -61,6 +61,16 @@ def told(tmp_path: Path) -> Told:
             f"size,colour,bought\n{ROWS}",
             "a.csv.gz is not CSV compressed by gzip, as its name says",
         ),
+        (
+            "a.csv",
+            "size,colour,bought\n" + "-inf,red,yes\n" * 30,
+            "not numbers (first: -inf; a finite one was expected)",
+        ),
+        (
+            "a.jsonl",
+            '{"size": "Infinity", "colour": "red", "bought": "yes"}\n' * 30,
+            "not numbers (first: 'Infinity'; a finite one was expected)",
+        ),
         ("a.csv", "x,y\n1,2\n", "MissingColumn: column size is missing"),
         (
             "a.csv",
@@ -72,6 +82,13 @@ def told(tmp_path: Path) -> Told:
 def test_what_is_said(told: Told, name: str, body: str, words: str) -> None:
     said = told(name, body.encode())
     assert any(words in each for each in said), said
+
+
+def test_a_row_too_long_to_be_read_is_placed(told: Told) -> None:
+    said = told("a.csv", f"size,colour,bought\n{ROWS}1,{'x' * 70_000_000},yes\n".encode())
+    assert said == [
+        "a.csv cannot be read as CSV: a row behind #1 is too long to be read: expected rows that end"
+    ]
 
 
 def test_a_gzip_file_says_when_its_name_lies_or_its_end_is_missing(told: Told) -> None:
