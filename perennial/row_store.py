@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,6 +18,7 @@ from perennial.holdout import Hashes
 
 _MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd: a product loses nothing
 _FOLD = np.uint64(32)
+_BLOCK = 1 << 18  # hashes that a core groups at once
 _FEW = 1 << 22  # rows that are never too many to wait for a look at what is repeated
 
 Same = Callable[[Rows, Rows], Mask]
@@ -49,10 +53,8 @@ def repeated_rows(hashes: Hashes, same: Same) -> Rows:
     >>> repeated_rows(clash, lambda some, others: values[some] == values[others])
     array([2])
     """
-    ordered = np.sort(hashes)
-    if not np.any(ordered[1:] == ordered[:-1]):
+    if not any_repeated(hashes):
         return np.empty(0, np.intp)
-    del ordered
     left, found = np.argsort(hashes), []
     while len(left):
         grouped = hashes[left]
@@ -63,6 +65,44 @@ def repeated_rows(hashes: Hashes, same: Same) -> Rows:
         found.append(left[later[equal]])
         left = left[later[~equal]]  # rows that share a hash by chance: a group of their own
     return np.sort(np.concatenate(found))
+
+
+def any_repeated(hashes: Hashes) -> bool:
+    """Whether two are equal. They are looked at by their first byte: so many that a processor's cache holds
+    them, and every core has some.
+
+    >>> values = np.arange(1000, dtype=np.uint64) << np.uint64(54)
+    >>> any_repeated(values), any_repeated(np.append(values, values[7]))
+    (False, True)
+    """
+    blocks = np.array_split(hashes, 1 + len(hashes) // _BLOCK)
+    with ThreadPoolExecutor(os.process_cpu_count()) as pool:
+        return any(pool.map(_repeat, *pool.map(_by_first_byte, blocks)))
+
+
+def _by_first_byte(hashes: Hashes) -> list[Hashes]:
+    first = np.right_shift(hashes, np.uint64(56)).astype(np.uint8)
+    grouped = hashes[np.argsort(first, kind="stable")]  # of bytes, a radix sort
+    ends = np.cumsum(np.bincount(first, minlength=256)).tolist()
+    return [grouped[start:end] for start, end in pairwise([0, *ends])]
+
+
+def _repeat(*pieces: Hashes) -> bool:
+    """Whether two are equal of those that share their first byte.
+
+    Each is noted at the place that its next bits name. Most are the last there, and differ from all others
+    that are; what is left is compared with the last there, and among itself.
+    """
+    hashes = np.concatenate(pieces)
+    rows = np.arange(len(hashes), dtype=np.int32)
+    bits = (8 * len(hashes)).bit_length()
+    places = (hashes << np.uint64(8) >> np.uint64(64 - bits)).astype(np.intp)
+    last = np.empty(1 << bits, np.int32)
+    last[places] = rows
+    lasting = last[places]
+    left = np.flatnonzero(lasting != rows)
+    others = np.sort(hashes[left])
+    return bool(np.any(hashes[left] == hashes[lasting[left]]) or np.any(others[1:] == others[:-1]))
 
 
 class RowStore:
