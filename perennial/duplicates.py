@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial.seen import MULTIPLIER, hashes_of
+from perennial.seen import MULTIPLIER, words_of
 from perennial.sketch import Hashes, mixed
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ class Duplicates:
         self._hash()
         if not self._kept:
             return 0
-        return self._size - int(np.unique(np.concatenate([row for _, row in self._kept])).size)
+        return self._size - _distinct(np.concatenate([row for _, row in self._kept]))
 
     def _halve(self) -> None:
         """Let go of every other row."""
@@ -105,9 +105,15 @@ class Duplicates:
 def _telling(table: pa.Table) -> list[str]:
     """The column whose first values differ most, and the next one where that is not enough."""
     first = table.slice(0, _LOOKED_AT)
-    distinct = {name: np.unique(_row_hashes(first, [name])).size for name in table.column_names}
+    distinct = {name: _distinct(_row_hashes(first, [name])) for name in table.column_names}
     best = sorted(table.column_names, key=lambda name: -distinct[name])
     return best[: 1 if distinct[best[0]] >= _TELLING * first.num_rows else 2]
+
+
+def _distinct(hashes: Hashes) -> int:
+    """How many of them differ; numpy's own way takes four times as long."""
+    ordered = np.sort(hashes)
+    return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + bool(ordered.size)
 
 
 def _row_hashes(table: pa.Table, names: list[str], start: Hashes | None = None) -> Hashes:
@@ -115,9 +121,9 @@ def _row_hashes(table: pa.Table, names: list[str], start: Hashes | None = None) 
     hashes = start
     for name in names:
         column = table.column(name)
-        own = hashes_of(column)
+        own = words_of(column)
         if column.null_count:
             own = np.where(column.is_valid().to_numpy(), own, _MISSING)
         with np.errstate(over="ignore"):
-            hashes = own if hashes is None else mixed(hashes * MULTIPLIER + own)
+            hashes = mixed(own if hashes is None else hashes * MULTIPLIER + own)
     return np.zeros(table.num_rows, np.uint64) if hashes is None else hashes

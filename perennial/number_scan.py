@@ -108,7 +108,7 @@ class Memory:
     def __init__(self, columns: int, rows: int) -> None:
         self.rows = max(1, rows)
         abreast = min(columns, _ABREAST) * self.rows
-        self.values, self.squares = np.empty(abreast), np.empty(abreast)
+        self.values = np.empty(abreast)
         self.flags, self.cells = np.empty(abreast, np.bool_), np.empty(abreast, np.int32)
         self.deviations = np.empty((2 * columns + 1) * self.rows)  # and see BlockProducts
         self.bins = Scratch()
@@ -124,7 +124,7 @@ class _Stretch:
     ) -> None:
         k = len(columns)
         self._memory, self._length = memory, columns[0].size
-        self._origins = np.array([_typical(column) for column in columns])
+        self._origins = _typical(columns)
         self._powers = np.zeros((4, k))
         self._parts = [slice(first, min(k, first + _ABREAST)) for first in range(0, k, _ABREAST)]
         self._abreast = [_Abreast(columns[part], bins[part], memory) for part in self._parts]
@@ -147,7 +147,7 @@ class _Stretch:
             deviations = table[part]
             found = columns.block(first, stop, self._origins[part], deviations)
             unusable |= {part.start + row: where for row, where in found.items()}
-            squares = self._memory.squares[: deviations.size].reshape(deviations.shape)
+            squares = self._memory.values[: deviations.size].reshape(deviations.shape)  # these are counted
             np.multiply(deviations, deviations, out=squares)
             self._powers[2, part] += np.vecdot(squares, deviations)
             self._powers[3, part] += np.vecdot(squares, squares)
@@ -227,19 +227,24 @@ class _GridCells:
     """
 
     def __init__(self, grids: Sequence[Grid]) -> None:
-        self.rows, self._grids = len(grids), grids
+        self.rows = len(grids)
         sizes = np.array([grid.cells for grid in grids], np.int64)
         ends = np.cumsum(sizes)
         self._starts = ends - sizes
         inverse, lowest = (
             np.array([getattr(grid, name) for grid in grids]) for name in ("inverse", "lowest")
         )
-        self.reach = (lowest - _CASTS) / inverse, (lowest + _CASTS) / inverse
-        self._inverse, self._shift = inverse[:, None], (lowest - self._starts)[:, None]
-        self._first = self._starts[:, None].astype(np.int32)
-        self._last = (ends - 1)[:, None].astype(np.int32)
+        base = np.where(np.abs(lowest) < _CASTS / 2, 0.0, lowest)  # to subtract whole numbers is quicker
+        self.reach = (base - _CASTS) / inverse, (base + _CASTS) / inverse
+        self._inverse, self._base = inverse[:, None], base[:, None] if base.any() else None
+        self._first = (lowest - base)[:, None].astype(np.int32)
+        self._last = self._first + (sizes - 1)[:, None].astype(np.int32)
+        self._shift = self._starts[:, None].astype(np.int32) - self._first
         self._held = np.stack([lowest, lowest + sizes - 1], axis=1) / self._inverse
         self._counts = np.zeros(int(sizes.sum()), np.int64)
+        self._bins = [grid.starts.size for grid in grids]
+        bounds = [start + grid.starts for start, grid in zip(self._starts, grids, strict=True)]
+        self._ends = np.append(np.concatenate([*bounds, np.empty(0, np.intp)])[1:], self._counts.size) - 1
 
     def hold(self, row: int, values: Floats, nans: int) -> None:
         """Move values that are out of reach into it; NaN, of which there are so many, count nowhere."""
@@ -254,16 +259,22 @@ class _GridCells:
             return
         scaled = np.multiply(values, self._inverse, out=values)
         np.ceil(scaled, out=scaled)
-        np.subtract(scaled, self._shift, out=scaled)
+        if self._base is not None:
+            np.subtract(scaled, self._base, out=scaled)
         cells = scratch[: scaled.size].reshape(scaled.shape)
         np.copyto(cells, scaled, casting="unsafe")
         np.clip(cells, self._first, self._last, out=cells)
+        np.add(cells, self._shift, out=cells)
         self._counts += np.bincount(cells.reshape(-1), minlength=self._counts.size)
 
     def give(self, sums: Sequence[NumberSums]) -> None:
         """To each column the counts of its bins."""
-        for start, grid, found in zip(self._starts.tolist(), self._grids, sums, strict=False):
-            found.counts += np.add.reduceat(self._counts[start : start + grid.cells], grid.starts)
+        if not self.rows:
+            return
+        counts = np.diff(np.cumsum(self._counts)[self._ends], prepend=0)  # reduceat takes as long as a block
+        stops = np.cumsum(self._bins).tolist()
+        for found, bins, stop in zip(sums, self._bins, stops, strict=False):
+            found.counts += counts[stop - bins : stop]
 
 
 def _extremes(values: Floats, usable: Mask) -> tuple[float, float]:
@@ -273,8 +284,18 @@ def _extremes(values: Floats, usable: Mask) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _typical(values: Floats) -> float:
-    """A median of the first finite values; 0 where there are none."""
+def _typical(columns: Sequence[Floats]) -> Floats:
+    """Of each column a median of its first finite values, of shape (columns,); 0 where there are none."""
+    first = np.stack([values[:_LOOKED_AT] for values in columns])
+    first.sort(axis=1)
+    typical = first[:, first.shape[1] // 2].copy()
+    finite = np.isfinite(first[:, [0, -1]]).all(axis=1)
+    for place in np.flatnonzero(~finite).tolist():
+        typical[place] = _finite_median(columns[place])
+    return typical
+
+
+def _finite_median(values: Floats) -> float:
     finite = values[:_LOOKED_AT][np.isfinite(values[:_LOOKED_AT])]
     if not finite.size:
         finite = values[np.isfinite(values)][:_LOOKED_AT]

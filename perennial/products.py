@@ -95,6 +95,8 @@ class Products:
 
 def finite(values: Floats) -> Floats:
     """Infinities and what came of subtracting them, as the largest floats."""
+    if np.isfinite(values).all():
+        return values
     largest = np.finfo(float).max
     return np.nan_to_num(values, nan=largest, posinf=largest, neginf=-largest)
 

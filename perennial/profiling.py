@@ -8,6 +8,7 @@ cores. Scratch memory is a few megabytes, whatever the table.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from perennial.products import MAX_COLUMNS, Products
 STRETCH = 8 * BLOCK
 SAMPLED = 65_536
 _TOGETHER = 12
+_PARTS = 2  # scanned while the next one is made: with one, a core waits for the other at the end of each
 _WORTH_THREADS = 200_000  # values in a table; below this, starting threads costs more than they save
 
 
@@ -83,7 +85,8 @@ class Scan:
 
     def __init__(self, plan: Plan, pool: Executor | None = None) -> None:
         self._plan, self._pool = plan, pool
-        self._running: list[Future[Any]] = []
+        self._counting: list[Future[Any]] = []
+        self._scanning: deque[list[Future[Any]]] = deque()  # by part
         self._bins = {name: Bins(np.asarray(plan.edges[name], np.float64)) for name in plan.numbers}
         self._groups = _groups(plan, self._bins)
         self._sums = {name: NumberSums(self._bins[name].edges.size + 1) for name in plan.numbers}
@@ -116,8 +119,11 @@ class Scan:
         if self._pool is None:
             self._take(_on_all_cores(counting + scans, rows * len(self._plan.kinds)))
         else:
-            self._wait()  # a column's levels are counted in one place at a time
-            self._running = [self._pool.submit(task) for task in counting + scans]
+            _results(self._counting)  # a column's levels are counted in one place at a time
+            self._counting = [self._pool.submit(task) for task in counting]
+            self._scanning.append([self._pool.submit(task) for task in scans])
+            if len(self._scanning) > _PARTS:
+                self._take(_results(self._scanning.popleft()))
 
     def columns(self) -> dict[str, ColumnProfile]:
         """The column profiles, in the order of the plan."""
@@ -139,9 +145,10 @@ class Scan:
         return self._products.around(means) if self._products else Products.nothing(names, means)
 
     def _wait(self) -> None:
-        """For the part that is being counted."""
-        running, self._running = self._running, []
-        self._take([future.result() for future in running])
+        """For the parts that are being counted."""
+        _results(self._counting)
+        while self._scanning:
+            self._take(_results(self._scanning.popleft()))
 
     def _take(self, done: Sequence[tuple[dict[str, NumberSums], Products | None] | None]) -> None:
         for sums, products in filter(None, done):
@@ -188,6 +195,10 @@ def _numbers(name: str, kind: Kind, values: Any) -> Floats:
     except ProfileMismatch as error:
         raise ProfileMismatch(f"column {name!r}: {error}") from error
     return np.ascontiguousarray(numbers)
+
+
+def _results(tasks: Iterable[Future[Any]]) -> list[Any]:
+    return [task.result() for task in tasks]
 
 
 def _on_all_cores(tasks: Iterable[Callable[[], Any]], cells: int) -> list[Any]:

@@ -5,6 +5,7 @@ Keys are hashed to 64 bits: the chance that two different ones of ten million sh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -82,32 +83,37 @@ def _hashes(columns: list[pa.ChunkedArray]) -> tuple[Hashes, NDArray[np.bool_]]:
     for column in columns:
         complete &= column.is_valid().to_numpy()
         with np.errstate(over="ignore"):
-            hashes = mixed(hashes * MULTIPLIER + hashes_of(column))
+            hashes = mixed(hashes * MULTIPLIER + words_of(column))
     return hashes, complete
 
 
-def hashes_of(column: pa.ChunkedArray) -> Hashes:
-    """Hashes of the values; what a null has does not matter."""
+def words_of(column: pa.ChunkedArray) -> Hashes:
+    """A word of 64 bits for each value, to be mixed; what a null has does not matter."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
         if all(len(chunk.dictionary) <= len(chunk) for chunk in column.chunks):
-            return np.concatenate([_by_level(chunk) for chunk in column.chunks] or [np.empty(0, np.uint64)])
+            return _by_level(column.chunks)
         column = column.cast(column.type.value_type)
     if pa.types.is_floating(column.type):
         filled = column.fill_null(0.0) if column.null_count else column
         numbers = np.asarray(filled.to_numpy(), np.float64) + 0.0  # one zero, not two
-        return mixed(numbers.view(np.uint64))
+        return numbers.view(np.uint64)
     if not pa.types.is_string(column.type):
-        return mixed(column.cast(pa.int64()).fill_null(0).to_numpy().astype(np.int64).view(np.uint64))
+        return column.cast(pa.int64()).fill_null(0).to_numpy().astype(np.int64).view(np.uint64)
     chunks = column.fill_null("").chunks
     return np.concatenate([hash_strings(*arrow_bytes(chunk)) for chunk in chunks] or [np.empty(0, np.uint64)])
 
 
-def _by_level(chunk: pa.DictionaryArray) -> Hashes:
+def _by_level(chunks: Sequence[pa.DictionaryArray]) -> Hashes:
     """The levels hashed once, then spread over the rows."""
     import pyarrow as pa
 
-    levels = hashes_of(pa.chunked_array([chunk.dictionary]))
-    places = chunk.indices.fill_null(0) if chunk.null_count else chunk.indices
-    return levels[places.to_numpy()] if levels.size else np.zeros(len(chunk), np.uint64)
+    found, dictionary, levels = [np.empty(0, np.uint64)], None, np.empty(0, np.uint64)
+    for chunk in chunks:
+        if dictionary is None or not dictionary.equals(chunk.dictionary):
+            dictionary = chunk.dictionary
+            levels = words_of(pa.chunked_array([dictionary]))
+        places = chunk.indices.fill_null(0) if chunk.null_count else chunk.indices
+        found.append(levels[places.to_numpy()] if levels.size else np.zeros(len(chunk), np.uint64))
+    return np.concatenate(found)
