@@ -100,7 +100,8 @@ def words_of(column: pa.ChunkedArray) -> Hashes:
         numbers = np.asarray(filled.to_numpy(), np.float64) + 0.0  # one zero, not two
         return numbers.view(np.uint64)
     if not pa.types.is_string(column.type):
-        return column.cast(pa.int64()).fill_null(0).to_numpy().astype(np.int64).view(np.uint64)
+        whole = column.cast(pa.int64()).fill_null(0).to_numpy()
+        return np.asarray(whole, np.int64).view(np.uint64)
     chunks = column.fill_null("").chunks
     return np.concatenate([hash_strings(*arrow_bytes(chunk)) for chunk in chunks] or [np.empty(0, np.uint64)])
 
