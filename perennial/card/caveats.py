@@ -26,7 +26,7 @@ def caveats(
     yield from _classes(config, data.labels.classes)
     if confidence is not None and "accuracy" in overall:
         yield from _confidence(confidence, overall["accuracy"])
-    worse = [part for part in slices if _is_worse(part, overall, measures)]
+    worse = [part for part in slices if is_worse(part, overall, measures)]
     for part in worse:
         metric = _metric(part, measures)
         yield (
@@ -64,14 +64,16 @@ def _confidence(mean: float, accuracy: Scored) -> Iterator[str]:
 
 
 def _metric(part: ScoredSlice, measures: Measures) -> str:
+    """The primary one; of a class of the label there is accuracy alone."""
     return measures.primary if measures.primary in part.metrics else "accuracy"
 
 
-def _is_worse(part: ScoredSlice, overall: Mapping[str, Scored], measures: Measures) -> bool:
+def is_worse(part: ScoredSlice, overall: Mapping[str, Scored], measures: Measures) -> bool:
     """It has some rows, and its whole interval is on the wrong side of the value on all rows."""
     metric = _metric(part, measures)
     here = part.metrics.get(metric)
     if part.rows < FEW_ROWS or here is None or here.low is None or here.high is None or metric not in overall:
         return False
     value = overall[metric].value
-    return here.high < value if measures.higher_is_better else here.low > value
+    higher_is_better = measures.higher_is_better or metric != measures.primary
+    return here.high < value if higher_is_better else here.low > value

@@ -23,19 +23,22 @@ import numpy as np
 from scipy.special import stdtrit
 
 from perennial.card.contract import Scored
+from perennial.config import ModelConfig
 from perennial.drift.proportions import share_interval
-from perennial.metrics import HIGHER_IS_BETTER, Answers, Floats, Values, scores
+from perennial.errors import InvalidModelFile
+from perennial.metrics import Answers, Floats, Metric, Values, all_scores, metric_of
 
 LEVEL = 0.95
 _GROUPS, _LEAST_ROWS = 40, 10
 _DRAWS, _MOST_CLASSES = 1_000, 50
 
 
-def scored(labels: Values, answers: Answers, task: str, seed: int) -> dict[str, Scored]:
-    """Every metric of n rows with its interval, where one can be told; none for no rows."""
-    found = scores(labels, answers, task)
-    shares = _shares(labels, answers, seed) if task == "classification" and found else {}
-    rest = _jackknife(found, labels, answers, task, seed) if set(found) - set(shares) else {}
+def scored(labels: Values, answers: Answers, config: ModelConfig) -> dict[str, Scored]:
+    """Every metric of n rows, the cost and the user's own too, with its interval where one can be told; none
+    for no rows."""
+    found = _all_scores(labels, answers, config)
+    shares = _shares(labels, answers, config.seed) if config.task == "classification" and found else {}
+    rest = _jackknife(found, labels, answers, config) if set(found) - set(shares) else {}
     return {
         name: _around(value, *(shares.get(name) or rest.get(name) or (None, "")))
         for name, value in found.items()
@@ -96,8 +99,18 @@ def f1_interval(cells: Values, seed: int) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def _all_scores(labels: Values, answers: Answers, config: ModelConfig) -> dict[str, float]:
+    """Without the user's own metrics where one of them cannot judge so small a part: the holdout as a whole
+    was judged by them when the training was scored."""
+    try:
+        return all_scores(labels, answers, config)
+    except InvalidModelFile:
+        without = config.evaluation.model_copy(update={"metrics": {}})
+        return all_scores(labels, answers, config.model_copy(update={"evaluation": without}))
+
+
 def _jackknife(
-    whole: dict[str, float], labels: Values, answers: Answers, task: str, seed: int
+    whole: dict[str, float], labels: Values, answers: Answers, config: ModelConfig
 ) -> dict[str, _Interval]:
     """Each metric once more without each group of rows: how much it varies. None of one that some rows
     leave undefined, as ROC AUC where the only row of a class is left out."""
@@ -105,11 +118,11 @@ def _jackknife(
     if n < _LEAST_ROWS:
         return {}
     groups = min(_GROUPS, n)
-    group = np.random.default_rng(seed).permutation(n) % groups
-    left_out = [scores(labels[group != g], answers.of(group != g), task) for g in range(groups)]
+    group = np.random.default_rng(config.seed).permutation(n) % groups
+    left_out = [_all_scores(labels[group != g], answers.of(group != g), config) for g in range(groups)]
     return {
         name: (
-            _student(name, value, np.array([one[name] for one in left_out])),
+            _student(metric_of(config, name), value, np.array([one[name] for one in left_out])),
             f"jackknife, {groups} groups",
         )
         for name, value in whole.items()
@@ -117,14 +130,14 @@ def _jackknife(
     }
 
 
-def _student(name: str, value: float, without: Floats) -> tuple[float, float] | None:
+def _student(metric: Metric, value: float, without: Floats) -> tuple[float, float] | None:
     groups = len(without)
     error = sqrt((groups - 1) / groups * float(np.sum((without - without.mean()) ** 2)))
     reach = float(stdtrit(groups - 1, (1 + LEVEL) / 2)) * error
     if not isfinite(reach) or reach == 0:
         return None
-    loss, top = (1 - value, True) if name == "r2" else (value, False)
-    if loss <= 0 or (not top and HIGHER_IS_BETTER.get(name, True)):
+    loss, top = (1 - value, True) if metric.name == "r2" else (value, False)
+    if loss <= 0 or (not top and metric.higher_is_better):
         return value - reach, value + reach
     low, high = (exp(log(loss) + side * reach / loss) for side in (-1, 1))
     return (1 - high, 1 - low) if top else (low, high)

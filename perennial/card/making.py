@@ -25,7 +25,7 @@ from perennial.config import ModelConfig
 from perennial.contracts.objects import Artifact, AssembledObject
 from perennial.contracts.training import TrainingJob
 from perennial.lineage import VersionRecord
-from perennial.metrics import HIGHER_IS_BETTER, Answers, labels_of
+from perennial.metrics import Answers, labels_of
 from perennial.selection import Selected
 
 _MOST_CLASSES = 50
@@ -46,7 +46,7 @@ def make_card(
     """The card of the version on `record`. `answers` to the selected holdout, None where it is empty;
     `importances` are shares by feature, `artifacts` the version's other files by name."""
     held = selected.holdout
-    overall = scored(labels_of(held, config), answers, config.task, config.seed) if answers else {}
+    overall = scored(labels_of(held, config), answers, config) if answers else {}
     slices = scored_slices(held, answers, config, importances) if answers else ()
     data = TrainingData(
         rows=len(selected.frame),
@@ -64,8 +64,7 @@ def make_card(
         share=config.holdout,
         labels=_spread(held, config),
     )
-    higher = HIGHER_IS_BETTER.get(config.metric, True)
-    measures = Measures(primary=config.metric, higher_is_better=higher, level=LEVEL)
+    measures = Measures(primary=config.metric, higher_is_better=config.higher_is_better, level=LEVEL)
     confidence = _confidence(answers) if answers else None
     return ModelCard(
         model_details=_details(config, record),

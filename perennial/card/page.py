@@ -33,13 +33,13 @@ def render(card: ModelCard, standing: Standing) -> str:
     )
     environment.filters |= {"figure": figure, "between": between}
     overall, primary = card.quantitative_analyses.overall, card.metrics.primary
-    names = {part.name: _of_slice(part.metrics, primary) for part in card.quantitative_analyses.slices}
-    scores = [overall[name] for name in (primary, "accuracy") if name in overall]
-    scores += [
-        part.metrics[name]
+    slices = [
+        (part, name)
         for part in card.quantitative_analyses.slices
         if (name := _of_slice(part.metrics, primary))
     ]
+    scores = [overall[name] for name in (primary, "accuracy") if name in overall]
+    scores += [part.metrics[name] for part, name in slices]
     scale = _scale(scores)
     return environment.get_template("card.html.j2").render(
         card=card,
@@ -49,8 +49,7 @@ def render(card: ModelCard, standing: Standing) -> str:
         whole=overall.get(primary),
         rows=[
             (part, name, _interval(part.metrics[name], overall.get(name), scale, f"slice-{number}"))
-            for number, part in enumerate(card.quantitative_analyses.slices)
-            if (name := names[part.name])
+            for number, (part, name) in enumerate(slices)
         ],
         importances=sorted(card.quantitative_analyses.importances.items(), key=lambda item: -item[1])[:20],
     )

@@ -52,7 +52,7 @@ def scored_slices(
     found = []
     for part in slices(frame, config, importances):
         looked_at = part.rows & (np.cumsum(part.rows) <= _MOST_ROWS)
-        metrics = scored(labels[looked_at], answers.of(looked_at), config.task, config.seed)
+        metrics = scored(labels[looked_at], answers.of(looked_at), config)
         if part.column == config.label:
             metrics = {"accuracy": metrics["accuracy"]}
         size = int(part.rows.sum())

@@ -10,8 +10,9 @@ from typer.testing import CliRunner
 from ec2_trainer.__main__ import REPORTED, main
 from perennial import layout
 from perennial.artifacts import digest
-from perennial.aws.cards import card_page, read_card, write_card_page
-from perennial.card.contract import ModelCard
+from perennial.aws.cards import card_page, read_card, standing, write_card_page
+from perennial.card.contract import ModelCard, Scored, ScoredSlice
+from perennial.card.page import render
 from perennial.cli import app
 from perennial.contracts.trigger import Trigger
 from perennial.errors import ArtifactCorrupted, VersionNotFound
@@ -59,6 +60,23 @@ def test_a_card_that_was_changed_is_not_shown(trained: Stack) -> None:
         read_card(trained, wrong)
     with pytest.raises(VersionNotFound, match="before there were cards"):
         card_page(trained, record.model_copy(update={"card": None}))
+
+
+def test_parts_of_two_columns_may_have_one_name(trained: Stack) -> None:
+    """A label and a feature, both with a level of that name; the class has accuracy alone."""
+    record = trained.registry.version(MODEL, VERSION)
+    card = read_card(trained, record)
+    metrics = {"accuracy": Scored(value=0.123), "f1_macro": Scored(value=0.987)}
+    parts = tuple(
+        ScoredSlice(column=column, name="yes", rows=30, metrics=of)
+        for column, of in (("label", {"accuracy": metrics["accuracy"]}), ("feature", metrics))
+    )
+    analyses = card.quantitative_analyses.model_copy(update={"slices": parts})
+    measures = card.metrics.model_copy(update={"primary": "f1_macro"})
+    changed = card.model_copy(update={"quantitative_analyses": analyses, "metrics": measures})
+    page = render(changed, standing(trained, record))
+    assert "0.123" in page
+    assert "0.987" in page
 
 
 def test_the_page_lies_beside_that_of_the_run(trained: Stack) -> None:
