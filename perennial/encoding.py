@@ -188,8 +188,10 @@ class Texts:
             out[cells.is_null().to_numpy(zero_copy_only=False)] = _NO_TEXT
 
     def spread_codes(self, cells: pa.Array) -> Hashes:
-        coded = (MISSING if text is None else code_value(text) for text in cells.to_pylist())
-        return spread(np.fromiter(coded, np.uint64, len(cells)))
+        encoded = cells.dictionary_encode()  # each text once: its form is found by Python, not by numpy
+        codes = np.array([*map(code_value, encoded.dictionary.to_pylist()), MISSING], np.uint64)
+        places = encoded.indices.fill_null(len(encoded.dictionary))
+        return np.asarray(spread(codes)[places.to_numpy()])
 
     def growing(self) -> GrowingText:
         return GrowingText()
