@@ -12,6 +12,7 @@ from perennial.canary import e_value
 from perennial.contracts.canary import CanaryRecord, CanaryStep
 from perennial.cost import Attempt, in_words
 from perennial.lineage import VersionRecord
+from perennial.words import counted
 
 Document = Mapping[str, Any]
 _REASONS = 8  # of drift, the weightiest
@@ -119,15 +120,16 @@ def _training(facts: Facts) -> Iterator[str]:
         kind = f"{attempt.instance_type or 'no instance'} {attempt.market or ''}".strip()
         ended = "" if attempt.ended_at else ", not settled yet"
         yield (
-            f"attempt {attempt.attempt} on {kind}: {attempt.minutes:.1f} minutes, "
+            f"attempt {attempt.attempt + 1} on {kind}: {attempt.minutes:.1f} minutes, "
             f"{in_words(attempt.dollars)}{ended}; {attempt.reason}"
         )
     found = facts.version
     if found is None:
         return
+    objects = counted(len(found.data), "object") if found.data else "its objects"
     yield (
-        f"version {found.version}: {found.estimator} learnt from {found.rows_trained} rows of "
-        f"{len(found.data) or 'its'} objects, {found.rows_held_out} held out, seed {found.seed}"
+        f"version {found.version}: {found.estimator} learnt from {found.rows_trained} rows of {objects}, "
+        f"{found.rows_held_out} held out, seed {found.seed}"
     )
     if found.strategy is not None:
         yield f"learnt by {found.strategy.name}: {found.strategy.reason}"
@@ -152,7 +154,7 @@ def approval(entry: Document) -> Iterator[str]:
     asked = entry["approval"]
     yield f"{_time(asked['asked_at'])}: asked, because {'; '.join(asked['because'])}"
     if times := int(asked.get("reminders", 0)):
-        yield f"reminded {times} time{'' if times == 1 else 's'}"
+        yield f"reminded {counted(times, 'time')}"
     if answer := entry.get("approval_answer"):
         identity = f" ({answer['identity']})" if answer.get("identity") else ""
         said = f"{answer['verdict']} by {answer['by']}{identity}: {answer['reason']}"

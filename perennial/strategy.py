@@ -26,6 +26,7 @@ from perennial.contracts.decision import Decision
 from perennial.contracts.drift import ConceptChange, DriftSummary
 from perennial.contracts.strategy import Strategy
 from perennial.contracts.words import StrategyName, Weighting
+from perennial.words import counted
 
 # https://scikit-learn.org/stable/computing/scaling_strategies.html#incremental-learning
 _GOES_ON = {
@@ -123,7 +124,7 @@ def _for_concept(change: ConceptChange, data: DataSummary, known: Known, config:
     )
     if not (known.archived and config.strategy.recall_versions):
         return Choice(strategy, tuple(refused))
-    archived = f"{known.archived} archived version{'' if known.archived == 1 else 's'}"
+    archived = counted(known.archived, "archived version")
     recall = strategy.model_copy(
         update={
             "name": "recall",

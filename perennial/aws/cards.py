@@ -8,6 +8,7 @@ from perennial.card.page import Standing, render
 from perennial.cost import NOTHING, Attempt, in_words
 from perennial.errors import VersionNotFound
 from perennial.lineage import VersionRecord
+from perennial.words import counted
 
 
 def read_card(services: Services, record: VersionRecord) -> ModelCard:
@@ -54,6 +55,7 @@ def _cost(attempts: list[Attempt]) -> str:
         return "not on record"
     total = sum((attempt.amount for attempt in attempts), NOTHING)
     open_ = any(attempt.ended_at is None for attempt in attempts)
-    how = "attempt" if len(attempts) == 1 else "attempts"
     most = ", at most: an instance has not ended" if open_ else ""
-    return f"{in_words(total.dollars)}, {total.minutes:.1f} minutes in {len(attempts)} {how}{most}"
+    return (
+        f"{in_words(total.dollars)}, {total.minutes:.1f} minutes in {counted(len(attempts), 'attempt')}{most}"
+    )

@@ -6,7 +6,7 @@
                         Dirichlet distribution, with Jeffreys' half a row for hits and half a row for misses
                         of each class
     any other           Student's interval by the jackknife over at most 40 groups of rows, of the logarithm
-                        where the metric is a loss, and of that of 1 - R² for R²
+                        where the metric is a loss, and of that of 1 - m for m = R² or ROC AUC
 
 All take time in proportion to the rows at most, the same rows and seed give the same interval. Rows are
 taken as independent. The jackknife needs 10 rows.
@@ -31,6 +31,7 @@ from perennial.metrics import Answers, Floats, Metric, Values, all_scores, metri
 LEVEL = 0.95
 _GROUPS, _LEAST_ROWS = 40, 10
 _DRAWS, _MOST_CLASSES = 1_000, 50
+_AT_MOST_ONE = ("r2", "roc_auc")  # whose intervals are skewed near it, and end before it
 
 
 def scored(labels: Values, answers: Answers, config: ModelConfig) -> dict[str, Scored]:
@@ -136,7 +137,7 @@ def _student(metric: Metric, value: float, without: Floats) -> tuple[float, floa
     reach = float(stdtrit(groups - 1, (1 + LEVEL) / 2)) * error
     if not isfinite(reach) or reach == 0:
         return None
-    loss, top = (1 - value, True) if metric.name == "r2" else (value, False)
+    loss, top = (1 - value, True) if metric.name in _AT_MOST_ONE else (value, False)
     if loss <= 0 or (not top and metric.higher_is_better):
         return value - reach, value + reach
     low, high = (exp(log(loss) + side * reach / loss) for side in (-1, 1))

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
-from perennial.cli.shared import Model, Stack, console, services_of
+from perennial.cli.shared import Model, Stack, console, indented, services_of
+from perennial.words import counted
 
 
 def card(
@@ -37,11 +37,11 @@ def card(
         table.add_row(name, f"{score.value:.4g}", ends)
     console.print(table)
     data = found.training_data
-    learnt = f"trained on {data.rows} rows of {len(data.objects)} objects, {data.strategy.name}"
+    learnt = f"trained on {data.rows} rows of {counted(len(data.objects), 'object')}, {data.strategy.name}"
     lines = [
         f"{learnt}: {data.strategy.reason}",
         f"training cost {so_far.cost}",
         *found.caveats_and_recommendations,
     ]
     for line in lines:
-        console.print(Text(f"  {line}"))
+        console.print(indented(line))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from perennial.cli.shared import Stack, console, services_of
+from perennial.cli.shared import Stack, console, indented, services_of
 from perennial.errors import InvalidRequest
 
 
@@ -29,4 +29,4 @@ def explain(
     for part in tell(facts_of(services, name)):
         console.print(Text(f"\n{part.title}", "bold"))
         for line in part.lines:
-            console.print(Text(f"  {line}"))
+            console.print(indented(line))

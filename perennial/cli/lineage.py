@@ -13,6 +13,7 @@ from perennial.aws.wiring import Services
 from perennial.cli.shared import Model, Stack, console, number, services_of
 from perennial.config import ModelConfig, load_model
 from perennial.lineage import VersionRecord
+from perennial.words import counted
 
 Version = Annotated[int, typer.Argument(min=1, help="Number of the version.")]
 
@@ -36,7 +37,9 @@ def lineage(version: Version, model: Model, stack: Stack = "perennial") -> None:
     root = branch = Tree(_label(records.get(line[0]), line[0], config))
     for descendant in line[1:]:
         branch = branch.add(_label(records.get(descendant), descendant, config))
-    made = branch.add(Text(f"made by run {record.run} from {len(record.data)} data objects", "dim"))
+    made = branch.add(
+        Text(f"made by run {record.run} from {counted(len(record.data), 'data object')}", "dim")
+    )
     for item in record.data:
         made.add(Text(item.key, "dim"))
     _grow(branch, records, version, config)

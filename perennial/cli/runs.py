@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
+from rich.console import Group, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from perennial.aws import history
@@ -23,6 +23,7 @@ from perennial.cli.shared import (
     Stack,
     coloured,
     console,
+    indented,
     services_of,
     text,
     who,
@@ -57,7 +58,7 @@ def run(
 
 def status(
     model: Model,
-    watch: Annotated[bool, typer.Option(help="Keep the table up to date until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option(help="Keep it up to date until Ctrl-C.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=200, help="How many runs to show.")] = 10,
     stack: Stack = "perennial",
 ) -> None:
@@ -103,37 +104,43 @@ def _events(services: Services, name: str) -> Iterator[dict[str, Any]]:
     return history.events(client("stepfunctions"), services.workflow.execution_arn(name))
 
 
-def _status(services: Services, model: str, limit: int) -> Table:
+def _status(services: Services, model: str, limit: int) -> Group:
+    """What serves, then a paragraph for each run, the newest first."""
     alias = services.registry.champion(model)
     serving = f"version {alias.version} serves" if alias and alias.version else "no version serves"
-    table = Table(
-        "started", "trigger", "outcome", "reason", "champion", "training", title=f"{model}: {serving}"
-    )
     entries = services.ledger.runs(model, limit)
+    told: list[RenderableType] = [Text(f"{model}: {serving}", "bold")]
     for entry in entries:
-        table.add_row(
-            entry["started_at"][:19].replace("T", " "),
-            entry.get("trigger", "").replace("_", " "),
+        told += ["", *_paragraph(services, entry)]
+    if entries:
+        hint = "perennial explain RUN tells its story, perennial report RUN --open shows it"
+        told += ["", Text(hint, "dim")]
+    return Group(*told)
+
+
+def _paragraph(services: Services, entry: dict[str, Any]) -> Iterator[RenderableType]:
+    """When it began, who started it and how it stands; why; what its training ran on; its name."""
+    before, after = text(entry.get("champion_before")), text(entry.get("champion_after"))
+    yield Text("  ").join(
+        (
+            Text(entry["started_at"][:19].replace("T", " ")),
+            Text(entry.get("trigger", "").replace("_", " ")),
             coloured(entry["outcome"]) if "outcome" in entry else _under_way(services, entry["run"]),
-            Text(entry.get("reason") or entry.get("trigger_reason", "")),
-            f"{text(entry.get('champion_before'))} → {text(entry.get('champion_after'))}",
-            _training(entry),
+            Text(f"champion {before} → {after}" if before != after else f"champion {before}", "dim"),
         )
-    reported = next((entry["report"] for entry in entries if "report" in entry), None)
-    table.caption = Text(f"last report: {reported}") if reported else None
-    return table
+    )
+    yield indented(entry.get("reason") or entry.get("trigger_reason", ""))
+    if "instance" in entry:
+        yield indented(_training(entry))
+    yield indented(Text(f"run {entry['run']}", "dim"))
 
 
-def _training(entry: dict[str, Any]) -> Text:
+def _training(entry: dict[str, Any]) -> str:
     """The instance of a run and what its attempts cost so far; while it is under way, why it is this one."""
-    if "instance" not in entry:
-        return Text("-")
-    parts = [entry["instance"]]
+    words = f"training on {entry['instance']}"
     if "training_minutes" in entry:
-        parts.append(of_entry(entry))
-    if "outcome" not in entry:
-        parts.append(f"since {entry['instance_reason']}")
-    return Text("\n".join(parts))
+        words += f", {of_entry(entry)}"
+    return words if "outcome" in entry else f"{words}, since {entry['instance_reason']}"
 
 
 def _under_way(services: Services, run: str) -> Text:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.padding import Padding
 from rich.text import Text
 
 from perennial.aws.wiring import Services, Settings
@@ -39,6 +40,14 @@ def services_of(stack: str) -> Services:
 def coloured(word: str) -> Text:
     """An outcome or a status. Text, as all that comes from outside: nothing in it is read as markup."""
     return Text(word.replace("_", " "), COLOURS.get(word, "dim"))
+
+
+def indented(line: str | Text, by: int = 2) -> Padding:
+    """A line of text that, where it is too long for the terminal, goes on as far in as it begins."""
+    if isinstance(line, str):
+        by += len(line) - len(line.lstrip())
+        line = Text(line.strip())
+    return Padding(line, (0, 0, 0, by), expand=False)
 
 
 def who() -> str:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -30,6 +31,7 @@ from perennial.lineage import VersionRecord, gone, served
 type Spans = Sequence[tuple[datetime, datetime | None]]
 
 _RUNS = 200  # of the last ones, whose costs and whose batches are shown
+_WIDE = 140  # columns of a terminal on which also fits when each version served, and the run it came of
 
 
 def versions(
@@ -57,6 +59,7 @@ def versions(
     record = services.registry.version(model, version)
     when = _served(spans.get(version, ()))
     console.print(Text(f"version {version} of {model}: ") + _status(record))
+    console.print(Text(f"trained {_minute(record.created_at)} by run {record.run}"))
     console.print(Text(f"served {when}" if when != "-" else "never served"))
     if record.expired:
         console.print(Text(gone(record)))
@@ -83,19 +86,20 @@ def _all(
     runs: Mapping[str, dict[str, Any]],
     spans: Mapping[int, Spans],
 ) -> Table:
-    heads = ("version", "status", *metrics, "served", "rows", "parent", "trained", "cost", "run")
-    table = Table(*heads, title=f"Versions of {config.name}")
+    heads = ("version", "status", *metrics, "rows", "parent", "trained", "cost")
+    wide = console.width >= _WIDE
+    more = ("served", "run") if wide else ()
+    table = Table(*heads, *more, title=f"Versions of {config.name}", box=SIMPLE_HEAD)
     for record in records:
         table.add_row(
             str(record.version),
             _status(record),
             *(number(record.metrics.get(name)) for name in metrics),
-            _served(spans.get(record.version, ())),
             str(record.rows_trained),
             text(record.parent),
-            f"{record.created_at:%Y-%m-%d %H:%M:%S}",
+            _minute(record.created_at),
             of_entry(runs.get(record.run, {})),
-            record.run,
+            *((_served(spans.get(record.version, ())), record.run) if wide else ()),
         )
     return table
 
@@ -140,11 +144,12 @@ def _status(record: VersionRecord) -> Text:
 
 def _served(spans: Spans) -> str:
     """One span a line, to the minute."""
-    lines = [
-        f"{since:%Y-%m-%d %H:%M} {f'to {until:%Y-%m-%d %H:%M}' if until else 'until now'}"
-        for since, until in spans
-    ]
+    lines = [f"{_minute(since)} {f'to {_minute(until)}' if until else 'until now'}" for since, until in spans]
     return "\n".join(lines) or "-"
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
 
 
 def rollback(

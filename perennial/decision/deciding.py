@@ -132,7 +132,8 @@ def _cost(evidence: Evidence) -> list[str]:
     if costs is None or costs.expected is None:
         return []
     expected, most, month = (in_words(amount) for amount in (costs.expected, costs.most, costs.month))
-    return [f"a training is expected to cost {expected}, at most {most}; this month's took {month}"]
+    bound = f", at most {most}" if most != expected else ""
+    return [f"a training is expected to cost {expected}{bound}; this month's took {month}"]
 
 
 def _false_alarms(evidence: Evidence) -> list[str]:

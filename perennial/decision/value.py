@@ -18,6 +18,7 @@ from perennial.cost import in_words
 from perennial.decision.evidence import Evidence
 from perennial.decision.performance import Known, expected_loss, known
 from perennial.policy_config import ValueModel
+from perennial.words import counted
 
 _PRIOR = 2.0
 
@@ -59,7 +60,7 @@ def _words(
     found: Known, value: ValueModel, loss: float, saved: float, price: float, chance: float, trials: int
 ) -> str:
     each = "wrong prediction" if found.summary.higher_is_better else f"unit of {found.summary.metric}"
-    tried = f"{trials} earlier training{'' if trials == 1 else 's'}" if trials else "no earlier training"
+    tried = counted(trials, "earlier training") if trials else "no earlier training"
     return (
         f"waiting {in_days(value.horizon)} would lose {in_words(loss)} on the average "
         f"({value.predictions_per_day:,.6g} predictions a day, {in_words(value.error_cost)} for a {each}); "

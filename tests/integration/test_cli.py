@@ -125,7 +125,20 @@ class TestStatus:
         assert said.code == 0
         assert "iris: version 1 serves" in said.out
         assert "rolled back" in said.out
-        assert "1 → 1" in said.out
+        assert "champion 1" in said.out
+        assert "run run-1" in said.out
+
+    def test_what_is_too_long_for_the_terminal_stays_indented(
+        self, perennial: Command, services: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        enter(services, "run-1", 1, outcome="quarantined", reason="too many words " * 10)
+        monkeypatch.setenv("COLUMNS", "60")
+
+        said = perennial("status", "--model", "iris").out.splitlines()
+
+        words = [line for line in said if "words" in line]
+        assert len(words) == 3
+        assert all(line.startswith("  ") and len(line) <= 60 for line in words)
 
     def test_text_in_brackets_is_text(self, perennial: Command, services: Services) -> None:
         reason = "species: expected one of [setosa, virginica], came [/bold]"
@@ -143,7 +156,7 @@ class TestStatus:
         executions.end("cut-off")
 
         newest, oldest = [
-            line for line in perennial("status", "--model", "iris").out.splitlines() if "x.csv" in line
+            line for line in perennial("status", "--model", "iris").out.splitlines() if "  upload  " in line
         ]
 
         assert "stopped" in newest
