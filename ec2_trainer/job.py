@@ -10,7 +10,7 @@ from functools import partial
 import pandas as pd
 from aws_lambda_powertools import Logger
 
-from ec2_trainer.checkpoints import StoredCheckpoints
+from ec2_trainer.checkpoints import StoredCheckpoints, fingerprint
 from perennial import layout
 from perennial.artifacts import digest, dump
 from perennial.assembly import Assembled
@@ -67,7 +67,8 @@ def work(
     config = way.config
     selected = select(assembled, way.strategy, config, config.seed)
     logger.info("rows selected", extra={"strategy": selected.applied.name, "reason": selected.applied.reason})
-    checkpoints = StoredCheckpoints(services.artifacts, job.run, interrupted)
+    mark = _mark(job, config, assembled, selected)
+    checkpoints = StoredCheckpoints(services.artifacts, job.run, mark, interrupted)
     trained = _trained(selected, way, checkpoints, progress)
     logger.info(
         "trained", extra={"seconds": round(time.perf_counter() - fitting, 3), "metrics": trained.metrics}
@@ -91,6 +92,23 @@ def _looked_at(job: TrainingJob, bucket: Bucket) -> set[str]:
     """Keys of the run's batch, or of the window of accepted data that it compared."""
     manifest = Manifest.model_validate(bucket.get_json(layout.run_key(job.run, layout.MANIFEST)))
     return {item.key for item in manifest.objects}
+
+
+def _mark(job: TrainingJob, config: ModelConfig, assembled: Assembled, selected: Selected) -> str:
+    """What decides which model comes out: a checkpoint of anything else is none of this training's.
+
+    A run that is redriven may find another model file, code or library than those it began with.
+    """
+    of_attempt = {"token", "attempt", "max_seconds", "instance_reason"}
+    return fingerprint(
+        {
+            "job": job.model_dump(mode="json", exclude=of_attempt),
+            "config": config.model_dump(mode="json"),
+            "strategy": selected.applied.model_dump(mode="json"),
+            "data": [[item.stored.key, item.stored.version_id] for item in assembled.objects],
+            "libraries": libraries(),
+        }
+    )
 
 
 def _trained(selected: Selected, way: Way, checkpoints: StoredCheckpoints, progress: Progress) -> Trained:

@@ -9,8 +9,8 @@ from perennial.errors import SpotInterrupted
 class Checkpoints(Protocol):
     """Where the steps of one training are kept, so that a repeated attempt goes on where the last one ended.
 
-    They belong to one training: the attempts of a run, which have the same rows, model file and seed; what
-    another left, or what is damaged, is never loaded, for bodies are pickles. `save` is atomic: a later
+    They belong to one training: the attempts of a run, which have the same rows, model file and seed. `load`
+    gives nothing that another left, or that is damaged, for bodies are pickles. `save` is atomic: a later
     `load` gives the whole of the last body, or of the one before. `interrupted` says that this attempt is
     to end soon, by a spot notice for one: whoever trains in steps then saves once more and ends.
     """

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +16,10 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 import ec2_trainer.job
 from ec2_trainer.__main__ import FAILED, GONE, REPORTED, UNREPORTED, Patience, main
 from ec2_trainer.interruption import Interruption
+from ec2_trainer.job import work as train_job
+from perennial import layout
+from perennial.config import models_dir
+from perennial.contracts.training import TrainingJob
 from perennial.errors import Conflict, PerennialError, SpotInterrupted, VersionNotFound
 from perennial.training.checkpoints import Progress
 from tests.integration.trainer_support import (
@@ -180,6 +185,37 @@ def test_what_a_superseded_attempt_trained_is_not_registered(stack: Stack, chang
     assert stack.task.error == Conflict.__name__
     with pytest.raises(VersionNotFound):
         stack.registry.version(MODEL, VERSION)
+
+
+def test_only_the_training_that_wrote_a_checkpoint_goes_on_from_it(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two attempts the model file may change, by a deploy before a redrive."""
+    with_data(with_job(stack))
+    job = TrainingJob.model_validate(stack.artifacts.get_json(layout.run_key(RUN, layout.JOB)))
+    text = (models_dir() / "iris.yaml").read_text("utf-8")
+    monkeypatch.setenv("PERENNIAL_MODELS", str(tmp_path))
+
+    def train(leaf: int, *, interrupted: bool = False) -> tuple[str, list[float]]:
+        """The model's digest, and the shares that were told."""
+        changed = text.replace("min_samples_leaf: 2}", f"min_samples_leaf: {leaf}}}\n  steps: 3")
+        (tmp_path / "iris.yaml").write_text(changed, "utf-8")
+        told: list[float] = []
+        train_job(
+            job, stack, "i-1", interrupted=lambda: interrupted, progress=lambda _, share: told.append(share)
+        )
+        return stack.registry.version(MODEL, VERSION).artifact.sha256, told
+
+    whole, changed = train(2), train(20)
+    assert whole[0] != changed[0]
+    with pytest.raises(SpotInterrupted, match="20 of 60 members"):
+        train(2, interrupted=True)
+    assert train(20) == changed
+    with pytest.raises(SpotInterrupted, match="20 of 60 members"):
+        train(2, interrupted=True)
+    again = train(2)
+    assert again[0] == whole[0]
+    assert len(again[1]) == len(whole[1]) - 1, "the first step is not done again"
 
 
 def test_progress_is_told_with_the_heartbeats(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
