@@ -35,6 +35,7 @@ class Duplicates:
         self._kept: list[tuple[Hashes, Hashes]] = []  # what chooses a row, and the row
         self._waiting: list[tuple[Hashes, pa.Table]] = []  # what chooses the rows, and the rows
         self._size = 0
+        self._different = -1  # until they are counted
 
     def expect(self, rows: int) -> None:
         """About so many rows will follow: those that would be let go of later are not looked at first."""
@@ -74,14 +75,20 @@ class Duplicates:
     @property
     def repeated(self) -> int:
         """How many of those repeat an earlier one."""
+        self.settle()
+        return self._size - self._different
+
+    def settle(self) -> None:
+        """Count them, unless that is done."""
         self._hash()
-        if not self._kept:
-            return 0
-        return self._size - _distinct(np.concatenate([row for _, row in self._kept]))
+        if self._different < 0:
+            rows = [row for _, row in self._kept]
+            self._different = _distinct(np.concatenate(rows)) if rows else 0
 
     def _halve(self) -> None:
         """Let go of every other row."""
         self._hash()
+        self._different = -1
         self._halvings += 1
         self._kept = [(by[keep], row[keep]) for by, row in self._kept if (keep := self._chosen(by)).any()]
         self._size = sum(by.size for by, _ in self._kept)
@@ -92,6 +99,7 @@ class Duplicates:
             return
         import pyarrow as pa
 
+        self._different = -1
         by, rows = zip(*self._waiting, strict=True)
         self._waiting = []
         rest = [name for name in rows[0].column_names if name not in self._by]

@@ -8,7 +8,6 @@ KB per column.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Self
@@ -26,7 +25,7 @@ from perennial.columns import Kind, columns_of, incoming_type, kind_of
 from perennial.data_config import Column
 from perennial.errors import MissingColumn, ProfileMismatch
 from perennial.products import Products
-from perennial.profiling import SAMPLED, Plan, Scan, co_moment_names, own_edges
+from perennial.profiling import SAMPLED, Part, Plan, Scan, co_moment_names, own_edges
 from perennial.reservoir import Reservoir
 from perennial.storage import dump_profile, load_profile
 
@@ -125,8 +124,8 @@ class Profile:
 
 class ProfileStream:
     """A profile in the making, part by part in the order of the rows. `first` is a table or a part of it, of
-    which kinds and bins are taken where no `like` fixes them. With a `pool`, parts are counted in it while
-    the next ones are made: these may not be changed then.
+    which kinds and bins are taken where no `like` fixes them. `begin`, `count` and `scan` are for parts in
+    several threads (see `Scan`).
     """
 
     def __init__(
@@ -134,7 +133,6 @@ class ProfileStream:
         first: Mapping[str, Any],
         like: Profile | None,
         schema: Mapping[str, Column] | None,
-        pool: Executor | None = None,
     ) -> None:
         kinds = _kinds(first, like, schema)
         if like is None:
@@ -149,7 +147,8 @@ class ProfileStream:
                 products.names if products else (),
                 products.centres if products else None,
             )
-        self._scan = Scan(plan, pool)
+        self._scan = Scan(plan)
+        self.count, self.scan = self._scan.count, self._scan.scan
         self._kinds = kinds
         self.incoming = tuple((name, incoming_type(values)) for name, values in first.items())
 
@@ -157,6 +156,11 @@ class ProfileStream:
         """Rows that follow. Raises MissingColumn, ProfileMismatch."""
         _need(self._kinds, part)
         self._scan.add(part)
+
+    def begin(self, part: Mapping[str, Any]) -> Part:
+        """The same, to be counted and to be scanned."""
+        _need(self._kinds, part)
+        return self._scan.begin(part)
 
     def parts(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -31,7 +31,6 @@ from perennial.products import MAX_COLUMNS, Products
 STRETCH = 8 * BLOCK
 SAMPLED = 65_536
 _TOGETHER = 12
-_PARTS = 2  # scanned while the next one is made: with one, a core waits for the other at the end of each
 _WORTH_THREADS = 200_000  # values in a table; below this, starting threads costs more than they save
 
 
@@ -77,16 +76,25 @@ def co_moment_names(kinds: Mapping[str, Kind]) -> tuple[str, ...]:
     return tuple(name for name, kind in kinds.items() if kind == "number")[:MAX_COLUMNS]
 
 
+@dataclass
+class Part:
+    """Rows of a table on their way through a Scan, and what was found in them."""
+
+    rows: int
+    columns: Mapping[str, Any]
+    found: Sequence[tuple[dict[str, NumberSums], Products | None] | None] | None = None
+
+
 class Scan:
     """Adds up the parts of a table. `add` in the order of the rows, `columns` and `products` at the end.
 
-    With a `pool`, `add` does not wait: a part is counted while the next one is made.
+    Where several threads add parts, `begin` and `count` take them in their order, one at a time each; `scan`
+    takes them as they come.
     """
 
-    def __init__(self, plan: Plan, pool: Executor | None = None) -> None:
-        self._plan, self._pool = plan, pool
-        self._counting: list[Future[Any]] = []
-        self._scanning: deque[list[Future[Any]]] = deque()  # by part
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._coming: deque[Part] = deque()
         self._bins = {name: Bins(np.asarray(plan.edges[name], np.float64)) for name in plan.numbers}
         self._groups = _groups(plan, self._bins)
         self._sums = {name: NumberSums(self._bins[name].edges.size + 1) for name in plan.numbers}
@@ -102,32 +110,48 @@ class Scan:
 
     def add(self, columns: Mapping[str, Any]) -> None:
         """Rows that follow, as columns of one length by name; those that are not planned are left alone."""
+        part = self.begin(columns)
+        tasks = self._counting(part) + self._scans(part)
+        part.found = _on_all_cores(tasks, part.rows * len(self._plan.kinds))
+
+    def begin(self, columns: Mapping[str, Any]) -> Part:
+        """Rows that follow, to be counted and to be scanned."""
         rows = len(next(iter(columns.values()))) if columns else 0
+        part = Part(rows, {name: unwrapped(columns[name]) for name in self._plan.kinds})
         self.rows += rows
-        columns = {name: unwrapped(columns[name]) for name in self._plan.kinds}
-        counting: list[Callable[[], Any]] = [
-            *(partial(counts.add, columns[name]) for name, counts in self._levels.items()),
-            *(partial(counts.add, columns[name]) for name, counts in self._texts.items()),
-        ]
         if self._centres is None and self._plan.names and rows:
-            self._centres = self._first_centres(columns)
-        scans: list[Callable[[], Any]] = [
-            partial(self._stretch, group, columns, start, min(rows, start + STRETCH))
-            for start in range(0, rows, STRETCH)
+            self._centres = self._first_centres(part.columns)
+        self._absorb()
+        self._coming.append(part)
+        return part
+
+    def count(self, part: Part) -> None:
+        """Levels and characters."""
+        for task in self._counting(part):
+            task()
+
+    def scan(self, part: Part) -> None:
+        """Numbers."""
+        part.found = [task() for task in self._scans(part)]
+        part.columns = {}
+
+    def _counting(self, part: Part) -> list[Callable[[], Any]]:
+        return [
+            partial(counts.add, part.columns[name])
+            for counted in (self._levels, self._texts)
+            for name, counts in counted.items()
+        ]
+
+    def _scans(self, part: Part) -> list[Callable[[], Any]]:
+        return [
+            partial(self._stretch, group, part.columns, start, min(part.rows, start + STRETCH))
+            for start in range(0, part.rows, STRETCH)
             for group in self._groups
         ]
-        if self._pool is None:
-            self._take(_on_all_cores(counting + scans, rows * len(self._plan.kinds)))
-        else:
-            _results(self._counting)  # a column's levels are counted in one place at a time
-            self._counting = [self._pool.submit(task) for task in counting]
-            self._scanning.append([self._pool.submit(task) for task in scans])
-            if len(self._scanning) > _PARTS:
-                self._take(_results(self._scanning.popleft()))
 
     def columns(self) -> dict[str, ColumnProfile]:
         """The column profiles, in the order of the plan."""
-        self._wait()
+        self._absorb()
         return {
             name: self._levels[name].done() if name in self._levels else self._number(name, kind)
             for name, kind in self._plan.kinds.items()
@@ -135,7 +159,7 @@ class Scan:
 
     def products(self) -> Products | None:
         """Co-moments around the centres planned, else around the columns' own means."""
-        self._wait()
+        self._absorb()
         names = self._plan.names
         if not names:
             return None
@@ -144,18 +168,14 @@ class Scan:
         means = np.array([self._sums[name].moments.mean for name in names])
         return self._products.around(means) if self._products else Products.nothing(names, means)
 
-    def _wait(self) -> None:
-        """For the parts that are being counted."""
-        _results(self._counting)
-        while self._scanning:
-            self._take(_results(self._scanning.popleft()))
-
-    def _take(self, done: Sequence[tuple[dict[str, NumberSums], Products | None] | None]) -> None:
-        for sums, products in filter(None, done):
-            for name, found in sums.items():
-                self._sums[name].add(found)
-            if products is not None:
-                self._products = products if self._products is None else self._products.merge(products)
+    def _absorb(self) -> None:
+        """Add up what was found, in the order of the parts, as far as all before are done."""
+        while self._coming and self._coming[0].found is not None:
+            for sums, products in filter(None, self._coming.popleft().found or ()):
+                for name, found in sums.items():
+                    self._sums[name].add(found)
+                if products is not None:
+                    self._products = products if self._products is None else self._products.merge(products)
 
     def _number(self, name: str, kind: Kind) -> NumberColumn:
         column = self._sums[name].done(kind, self._bins[name].edges)
@@ -195,10 +215,6 @@ def _numbers(name: str, kind: Kind, values: Any) -> Floats:
     except ProfileMismatch as error:
         raise ProfileMismatch(f"column {name!r}: {error}") from error
     return np.ascontiguousarray(numbers)
-
-
-def _results(tasks: Iterable[Future[Any]]) -> list[Any]:
-    return [task.result() for task in tasks]
 
 
 def _on_all_cores(tasks: Iterable[Callable[[], Any]], cells: int) -> list[Any]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -16,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from perennial.config import ModelConfig
 from perennial.dataset.casting import BadValues
-from perennial.dataset.reading import read_parts
+from perennial.dataset.reading import FileParts, read_parts
 from perennial.dataset.streams import Budget
 from perennial.errors import EmptyObject
+from perennial.in_line import in_line
 from perennial.problems import Found, Problem, problems, warnings
 from perennial.profile import Profile, ProfileStream
+from perennial.profiling import Part
 from perennial.reservoir import Reservoir
 from perennial.rules import Check
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Cleaned", "Problem", "Validation", "clean", "validate", "validate_files"]
 
 _FIRST_ROWS = 131_072  # of which bins are made where no baseline fixes them
+_THREADS = 8  # each holds a part of a file
 
 
 @dataclass(frozen=True)
@@ -123,26 +125,32 @@ def validate_files(
     Each file is read once, in parts: memory does not grow with the files. The profile is counted into the
     bins of `like`, else into bins of the first rows. Raises InvalidData where a file cannot be read.
     """
+    reading = _Reading(config, like, sample_rows)
+    threads = min(os.process_cpu_count() or 1, _THREADS)
+    in_line(_in_parts(files, config, reading), [reading.check, reading.count], reading.scan, threads)
+    return reading.verdict(now)
+
+
+def _in_parts(
+    files: Iterable[tuple[Path, str]], config: ModelConfig, reading: _Reading
+) -> Iterator[tuple[FileParts, pa.Table | None] | None]:
+    """The parts of each file in turn, None at its end; None at the end of all."""
     budget = Budget(config.validation.max_bytes)
-    with ThreadPoolExecutor(os.process_cpu_count()) as pool:
-        reading = _Reading(config, like, sample_rows, pool)
-        for path, name in files:
-            parts = read_parts(path, name, config, budget)
-            for part in one_ahead(iter(parts)):
-                reading.add(part, parts.rows)
-                if reading.cut:
-                    break
-            reading.end_file(parts.names)
+    for path, name in files:
+        parts = read_parts(path, name, config, budget)
+        for part in parts:
+            yield parts, part
             if reading.cut:
-                break
-        return reading.verdict(now)
+                return
+        yield parts, None
+    yield None
 
 
 class _Reading:
     """A batch while it is read."""
 
-    def __init__(self, config: ModelConfig, like: Profile | None, sample_rows: int, pool: Executor) -> None:
-        self._config, self._like, self._pool = config, like, pool
+    def __init__(self, config: ModelConfig, like: Profile | None, sample_rows: int) -> None:
+        self._config, self._like = config, like
         self._check = Check(config, keep_levels=True, count_duplicates=True)
         self._sample = Reservoir(sample_rows, config.seed)
         known = like.columns if like else ()
@@ -153,22 +161,49 @@ class _Reading:
         self._present: set[str] | None = None
         self.cut = False
 
-    def add(self, part: pa.Table, of: int | None) -> None:
-        """Rows that follow, of a file with so many, where that is known."""
+    def check(self, coming: tuple[FileParts, pa.Table | None] | None) -> Part | None:
+        """Rows that follow, None at the end of a file, or the end of all. Returns what is to be profiled."""
+        if self.cut:
+            return None
+        if coming is None:
+            self._settle()
+            return None
+        parts, part = coming
+        if part is None:
+            self._end_file(parts.names)
+            return None
+        of = parts.rows
         if of is not None and part.num_rows < of and not self._check.counts.rows:
             self._check.counts.duplicates.expect(of)
         cleaned = self._check.add(part)
         counts = self._check.counts
         self.cut = counts.rows > self._config.validation.max_rows
+        if self.cut:
+            self._end_file(parts.names)
         self._sample.add(_columns(cleaned))
+        profiled = cleaned.drop_columns(self._unprofiled)
         if self._profile is not None:
-            self._profile.add(_columns(cleaned.drop_columns(self._unprofiled)))
-            return
-        self._waiting.append(cleaned.drop_columns(self._unprofiled))
-        if self._like is not None or counts.kept >= _FIRST_ROWS:
-            self._start_profile()
+            return self._profile.begin(_columns(profiled))
+        self._waiting.append(profiled)
+        return self._start_profile() if self._like is not None or counts.kept >= _FIRST_ROWS else None
 
-    def end_file(self, names: list[str]) -> None:
+    def count(self, part: Part | None) -> Part | None:
+        """What is counted in the order of the rows."""
+        if part is not None and self._profile is not None:
+            self._profile.count(part)
+        return part
+
+    def scan(self, part: Part | None) -> None:
+        """What is counted in any order."""
+        if part is not None and self._profile is not None:
+            self._profile.scan(part)
+
+    def _settle(self) -> None:
+        """What else the verdict would wait for, while the last rows are scanned."""
+        self._sample.columns()
+        self._check.counts.duplicates.settle()
+
+    def _end_file(self, names: list[str]) -> None:
         """All columns of the file are known now."""
         self._names.update(dict.fromkeys(names))
         self._present = set(names) if self._present is None else self._present & set(names)
@@ -178,7 +213,7 @@ class _Reading:
         if self._present is None:
             raise EmptyObject("the batch holds no files: expected at least one")
         if self._profile is None:
-            self._start_profile()
+            self.scan(self.count(self._start_profile()))
         present = tuple(name for name in self._config.columns if name in self._present)
         undeclared = tuple(name for name in self._names if name not in self._config.columns)
         found = Found(self._check.counts, present, undeclared, self.cut)
@@ -189,17 +224,17 @@ class _Reading:
             profile=self._profiled() if whole else None,
         )
 
-    def _start_profile(self) -> None:
+    def _start_profile(self) -> Part | None:
         import pyarrow as pa
 
         if not self._waiting:
-            return
+            return None
         tables = [_plain(table) for table in self._waiting] if len(self._waiting) > 1 else self._waiting
         first = _columns(pa.concat_tables(tables))
         self._waiting = []
         declared = {name: self._config.columns[name] for name in first}
-        self._profile = ProfileStream(first, self._like, declared, self._pool)
-        self._profile.add(first)
+        self._profile = ProfileStream(first, self._like, declared)
+        return self._profile.begin(first)
 
     def _profiled(self) -> Profile | None:
         if self._profile is None:
@@ -231,15 +266,6 @@ def _verdict(found: Found, config: ModelConfig, now: datetime | None) -> Validat
         warnings=tuple(warnings(found, config, now, reasons)),
         bad={name: sum(bad.rows for bad in rules.values()) for name, rules in counts.wrong.items()},
     )
-
-
-def one_ahead[Part](parts: Iterator[Part]) -> Iterator[Part]:
-    """The parts, each read while the one before is looked at."""
-    with ThreadPoolExecutor(1) as pool:
-        coming = pool.submit(next, parts, None)
-        while (part := coming.result()) is not None:
-            coming = pool.submit(next, parts, None)
-            yield part
 
 
 def _columns(table: pa.Table) -> dict[str, Any]:

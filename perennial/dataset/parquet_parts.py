@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 131_072  # few enough for the same memory to be taken again
 _BATCH_VALUES = 4_000_000  # of wide tables, fewer rows at a time
+_BUSY = 2  # cores
 _BUFFER = 16_384  # bytes; without a buffer a column of a row group is read whole before its first value
 
 
@@ -46,7 +48,8 @@ class ParquetParts:
             )
             columns = [name for name in self.names if self._wanted is None or name in self._wanted]
             rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // max(1, len(columns))))
-            for batch in file.iter_batches(rows, columns=columns):
+            threads = (os.process_cpu_count() or 1) > _BUSY  # else those that look at the parts are enough
+            for batch in file.iter_batches(rows, columns=columns, use_threads=threads):
                 table = pa.Table.from_batches([batch])
                 yield table if columns else pa.table({self.names[0]: pa.nulls(batch.num_rows)})
 
