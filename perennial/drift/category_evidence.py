@@ -48,9 +48,10 @@ def _compare(
         "psi_corrected": max(0.0, index - psi_noise(len(before), n, m)),
         "kullback_leibler": divergence,
         "jensen_shannon": apart,
-        "new_levels_share": current.other / current.count,
         "vanished_levels": float(len(gone)),
     }
+    if not reference.other:  # else what is not counted need not be new
+        statistics["new_levels_share"] = current.other / current.count
     words = f"total variation {distance:.2f}, {_largest_change(reference, current)}"
     notes = (
         [f"levels the reference does not count: {', '.join(new[:3])}"] if new and not reference.other else []
@@ -79,10 +80,13 @@ def _largest_change(reference: CategoryColumn, current: CategoryColumn) -> str:
     before: Any = np.append(reference.count_array, reference.other) / reference.count
     now: Any = np.append(current.count_array, current.other) / current.count
     change = np.abs(now - before)
-    newcomers = current.other > 0 and change[-1] >= change.max() / 2  # new levels say more than shares
+    new = current.other > 0 and not reference.other
+    newcomers = new and change[-1] >= change.max() / 2  # new levels say more than shares
     most = len(change) - 1 if newcomers else int(change.argmax())
     if most < len(reference.levels):
         return f"{reference.levels[most]} {before[most]:.0%} → {now[most]:.0%}"
+    if reference.other:  # it has them, but does not count them one by one
+        return f"rarer levels {before[most]:.0%} → {now[most]:.0%}"
     unseen = ", ".join(level for level, _ in current.unseen[:3])
     named = f" ({unseen})" if unseen else ""
     return f"levels the reference has not{named} {before[most]:.0%} → {now[most]:.0%}"

@@ -1,5 +1,6 @@
 """The histograms of a drift report: reference and current as shares of at most 24 bars."""
 
+from math import ceil, log10
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,9 @@ def _number_bars(reference: NumberColumn, current: NumberColumn) -> dict[str, An
         end = column.high * unit if column.high is not None else high
         return _rounded(spread_evenly(column.count_array, edges, start, end, grid))
 
+    digits = min(17, max(6, 4 + ceil(log10(max(abs(low), abs(high), step) / step))))
     return {
-        "edges": [float(f"{e:.6g}") for e in np.clip(grid, -_MOST * unit, _MOST * unit) / unit],
+        "edges": [float(f"{e:.{digits}g}") for e in np.clip(grid, -_MOST * unit, _MOST * unit) / unit],
         "reference": shares(reference),
         "current": shares(current),
     }

@@ -24,6 +24,7 @@ from perennial.profile import NumberColumn
 
 LOCATION, SCALE, DISTRIBUTION = 0.8, 0.12, 0.08  # shares of the column's error rate
 _PSI_BINS = 10
+_BEYOND = 0.05
 _ROWS_PER_PSI_BIN = 10
 _QUANTILES = (0.05, 0.5, 0.95)
 _TESTS: tuple[TestName, ...] = ("location", "scale", "distribution")
@@ -106,9 +107,12 @@ def _evidence(
     what = "mean length" if before.kind == "text" else "mean"
     outside = outside_share(before, now)
     z, shift, shift_error = location
+    spread = sqrt(before.variance)
+    # bins end at the reference's extremes: what lies beyond them moved farther than they can tell
+    least = "at least " * (outside > _BEYOND and abs(now.mean - before.mean) > 1.2 * abs(shift) * spread)
     words = (
-        f"{what} {before.mean:.4g} → {now.mean:.4g} ({shift:+.2f} sd)",
-        f"standard deviation {sqrt(before.variance):.4g} → {sqrt(now.variance):.4g}",
+        f"{what} {before.mean:.4g} → {now.mean:.4g} ({least}{shift:+.2f} sd)",
+        f"standard deviation {spread:.4g} → {sqrt(now.variance):.4g}",
         f"Kolmogorov-Smirnov distance {statistics['ks']:.2f}",
     )
     tests = tuple(
@@ -120,5 +124,5 @@ def _evidence(
     statistics["outside_range"] = outside
     if before.kind == "text":
         statistics |= text_statistics(before, now)
-    note = (f"{outside:.0%} of values outside the reference's range",) if outside > 0.05 else ()
+    note = (f"{outside:.0%} of values outside the reference's range",) if outside > _BEYOND else ()
     return ColumnEvidence(tests, statistics, note, z, shift, shift_error)

@@ -1,6 +1,7 @@
 """One small picture per column: reference against current."""
 
 import math
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from perennial.report import svg
@@ -9,6 +10,7 @@ from perennial.report.views import ColumnView
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 232.0, 122.0, 30.0, 10.0, 20.0
 MOST_LEVELS = 8
+_EPOCH, _FEW_DAYS = datetime(1970, 1, 1, tzinfo=UTC), 3 * 86_400.0
 UNEVEN = 25  # bins this much wider than others: equal slots say more than densities
 
 
@@ -19,7 +21,7 @@ def ordered(columns: tuple[ColumnView, ...]) -> list[ColumnView]:
 
 def chart(column: ColumnView, name: str) -> str:
     """The column's picture as SVG: filled is the reference, the line or outline is current."""
-    drawn = _histogram(column) if column.kind == "number" else _bars(column)
+    drawn = _bars(column) if column.kind == "category" else _histogram(column)
     verdict = "drifted" if column.drifted else "not drifted"
     title = (
         f"{column.name}, {verdict}: shares of reference and current per {'bin' if column.edges else 'level'}"
@@ -44,7 +46,7 @@ def _histogram(column: ColumnView) -> list[str]:
     return [
         svg.tag("path", d=_steps(xs, [_up(value, top) for value in reference]) + "Z", class_="reference"),
         svg.tag("path", d=_steps(xs, [_up(value, top) for value in current]), class_="current"),
-        *_ticks(xs, edges),
+        *_ticks(xs, _times(edges) if column.kind == "datetime" else _figures(edges)),
         *([] if uneven else [_share(top)]),
     ]
 
@@ -79,13 +81,29 @@ def _steps(xs: list[float], ys: list[float]) -> str:
     return "M" + "L".join(f"{svg.number(x)} {svg.number(y)}" for x, y in points)
 
 
-def _ticks(xs: list[float], edges: list[float]) -> list[str]:
+def _ticks(xs: list[float], words: list[str]) -> list[str]:
     chosen = sorted({0, len(xs) // 2, len(xs) - 1})
     anchors = dict(zip(chosen, ("start", "middle", "end"), strict=False))
     return [
-        svg.tag("text", f"{edges[i]:.3g}", x=xs[i], y=HEIGHT - 6, text_anchor=anchors[i], class_="tick")
+        svg.tag("text", words[i], x=xs[i], y=HEIGHT - 6, text_anchor=anchors[i], class_="tick")
         for i in chosen
     ]
+
+
+def _figures(edges: list[float]) -> list[str]:
+    """With as many digits as tell the ends apart."""
+    span, largest = edges[-1] / 2 - edges[0] / 2, max(map(abs, edges)) / 2
+    digits = 3 if span <= 0 else int(min(12.0, 3 + max(0.0, math.log10(largest / span))))
+    return [f"{edge:.{digits}g}" for edge in edges]
+
+
+def _times(edges: list[float]) -> list[str]:
+    """As dates, with the time of day where they span three days or less; in UTC."""
+    form = "%d %b %H:%M" if edges[-1] - edges[0] <= _FEW_DAYS else "%Y-%m-%d"
+    try:
+        return [f"{_EPOCH + timedelta(seconds=edge):{form}}" for edge in edges]
+    except OverflowError:  # before the year 1 or beyond 9999
+        return _figures(edges)
 
 
 def _share(top: float) -> str:
@@ -118,6 +136,6 @@ def _bars(column: ColumnView) -> list[str]:
 
 
 def _level(label: str, middle: float, slot: float) -> str:
-    room = max(2, int(slot / 5.2))
+    room = max(2, int(slot / 6.6))
     text = label if len(label) <= room else label[: room - 1] + "…"
     return svg.tag("text", svg.words(text), x=middle, y=HEIGHT - 6, text_anchor="middle", class_="tick")

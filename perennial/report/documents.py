@@ -35,7 +35,7 @@ def columns(drift: Document, role: Literal["answer"] | None = None) -> tuple[Col
         ColumnView(
             name=name,
             role=role or column["role"],
-            kind="number" if "edges" in bars else "category",
+            kind=_drawn_as(column["kind"], bars),
             labels=tuple(bars.get("levels") or _bins(bars["edges"])),
             edges=tuple(bars["edges"]) if "edges" in bars else None,
             reference=tuple(bars["reference"]),
@@ -52,6 +52,12 @@ def columns(drift: Document, role: Literal["answer"] | None = None) -> tuple[Col
         for name, column in drift.get("columns", {}).items()
         if (bars := column["histogram"])["reference"]
     )
+
+
+def _drawn_as(kind: str, bars: Document) -> Literal["number", "datetime", "category"]:
+    if "edges" not in bars:
+        return "category"
+    return "datetime" if kind == "datetime" else "number"
 
 
 def answers(drift: Document) -> tuple[ColumnView, ...]:

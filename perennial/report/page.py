@@ -13,7 +13,7 @@ from perennial.report import life as version_life
 from perennial.report.comparison import Pair
 from perennial.report.findings import PointView
 from perennial.report.views import ColumnView, EvaluationView, RunView, StoryView
-from perennial.report.words import OUTCOMES, STARTED, TRIGGERS, figure, seconds
+from perennial.report.words import OUTCOMES, STARTED, TRIGGERS, chance, figure, seconds
 
 MOST_PICTURES = 24
 
@@ -56,7 +56,7 @@ def render(story: StoryView) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters |= {"seconds": seconds, "figure": figure}
+    environment.filters |= {"seconds": seconds, "figure": figure, "chance": chance}
     return environment.get_template("page.html.j2").render(
         story=story,
         sections=sections,

@@ -34,14 +34,15 @@ class StateView(View):
 class ColumnView(View):
     """One column, reference against current, and the verdict on it.
 
-    A number's `edges` (one more than `labels`) bound its bins; a category's `edges` are None and its labels
+    A number's `edges` (one more than `labels`) bound its bins, in seconds since 1970 where it is a date-time;
+    a category's `edges` are None and its labels
     are its levels. `reference` and `current` are shares, one per label. `p_value` is adjusted for the number
     of columns. `weight`: how much the model leans on it, 1 for the label and its answers.
     """
 
     name: str
     role: Literal["feature", "label", "answer"] = "feature"
-    kind: Literal["number", "category"]
+    kind: Literal["number", "datetime", "category"]
     labels: tuple[str, ...]
     edges: tuple[float, ...] | None = None
     reference: tuple[Share, ...]

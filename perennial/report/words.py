@@ -50,6 +50,15 @@ def figure(value: float | None) -> str:
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
+def chance(p_value: float | None) -> str:
+    """A p-value, short; none is nought.
+
+    >>> chance(0.0), chance(0.03461), chance(None)
+    ('< 0.0001', '0.0346', 'none')
+    """
+    return "< 0.0001" if p_value is not None and p_value < 1e-4 else figure(p_value)
+
+
 def champion(version: int | None) -> str:
     """A version's short name.
 

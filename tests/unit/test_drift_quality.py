@@ -128,3 +128,25 @@ def test_how_many_values_lie_outside_the_reference(rows: int, moved: float) -> N
     true = np.mean((now < before.min()) | (now > before.max()))
     assert told == pytest.approx(true, abs=0.011 if rows == 100 else 0.08)
     assert (told > 0) == (true > 0)
+
+
+def test_rare_levels_that_are_not_counted_are_not_called_new() -> None:
+    before, now = RNG.integers(0, 900, (2, 3_000)).astype(str)
+    column = detect_drift({"zip": before}, {"zip": now}).columns["zip"]
+    assert not column.drifted
+    assert "rarer levels" in column.reasons[0]
+    assert "new_levels_share" not in column.statistics
+    assert detect_drift({"c": WORDS}, {"c": WORDS}).columns["c"].statistics["new_levels_share"] == 0
+
+
+def test_a_change_beyond_the_range_is_at_least_as_large_as_the_bins_can_tell() -> None:
+    lengths = np.resize([4.0, 5.0, 6.0], N)
+    assert "(at least +" in detect_drift({"x": lengths}, {"x": lengths + 90}).columns["x"].reasons[0]
+    assert "(+1.23 sd)" in detect_drift({"x": lengths}, {"x": lengths.clip(6)}).columns["x"].reasons[0]
+
+
+@pytest.mark.parametrize("span", [1e-3, 100.0, 3_600.0])
+def test_bars_of_large_numbers_close_together_stay_apart(span: float) -> None:
+    column = detect_drift({"id": 1.7e9 + NUMBERS * span}, {"id": 1.7e9 + NUMBERS * span}).columns["id"]
+    edges = column.histogram["edges"]
+    assert np.diff(edges) == pytest.approx((edges[-1] - edges[0]) / (len(edges) - 1), rel=0.01)

@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import timedelta
 from html import unescape
 from html.parser import HTMLParser
+from typing import Literal
 
 import pytest
 from pydantic import ValidationError
@@ -160,6 +161,31 @@ def test_a_histogram_with_any_edges(edges: tuple[float, ...] | None) -> None:
         float(each) for path in re.findall(r'd="([^"]+)"', drawn) for each in re.findall(r"-?[\d.]+", path)
     ]
     assert all(0 <= each <= distributions.WIDTH for each in numbers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "edges", "ticks"),
+    [
+        ("datetime", (1.7e9, 1.7e9 + 5e7, 1.7e9 + 1e8), ["2023-11-14", "2025-06-15", "2027-01-15"]),
+        (
+            "datetime",
+            (1.7e9, 1.7e9 + 43_200, 1.7e9 + 86_400),
+            ["14 Nov 22:13", "15 Nov 10:13", "15 Nov 22:13"],
+        ),
+        ("datetime", (-1e15, 0.0, 1e15), ["-1e+15", "0", "1e+15"]),
+        ("number", (1.7e9, 1.7e9 + 50, 1.7e9 + 100), ["1700000000", "1700000050", "1700000100"]),
+        ("number", (-0.5, 0.25, 1.0), ["-0.5", "0.25", "1"]),
+        ("number", (0.0, 5e-324, 1.0), ["0", "4.94e-324", "1"]),
+    ],
+)
+def test_ticks_tell_the_ends_apart(
+    kind: Literal["number", "datetime"], edges: tuple[float, ...], ticks: list[str]
+) -> None:
+    column = ColumnView(
+        name="x", kind=kind, labels=("a", "b"), edges=edges, reference=(0.5, 0.5),
+        current=(0, 1), drifted=False, significant=False, material=False,
+    )  # fmt: skip
+    assert re.findall(r'class="tick"[^>]*>([^<%]+)<', distributions.chart(column, "x"))[: len(ticks)] == ticks
 
 
 def test_bins_of_different_widths_are_drawn_as_densities() -> None:
