@@ -250,16 +250,17 @@ class Registry:
         run: str,
         reason: str,
         now: datetime,
-    ) -> None:
+    ) -> bool:
         """Compare and swap: `expected` hands its place to `to` and is `left_as` archived or rolled back.
 
         One transaction with the audit record: either all of it is written or nothing.
-        Doing again what this very run has done already changes nothing.
+        Doing again what this very run has done already changes nothing; false where somebody has moved the
+        champion since, so that a call which is tried again takes nobody's decision back.
         Raises AliasMoved where the champion is no longer the expected one, VersionExpired where the files of
         `to` are gone, VersionNotFound where `to` or `expected` was never registered.
         """
         if self._is_moved(model, to, run):
-            return
+            return True
         try:
             self._table.meta.client.transact_write_items(
                 TransactItems=self._swap(model, expected, to, previous, left_as, run, reason, now)
@@ -268,8 +269,11 @@ class Registry:
             if not refused(error):
                 raise
             if self._is_moved(model, to, run):  # by the same call, made twice at once
-                return
+                return True
+            if to is not None and self._brought_by(model, to) == run:
+                return False
             raise self._refusal(model, expected, to) from error
+        return True
 
     def _refusal(self, model: str, expected: int | None, to: int | None) -> Conflict | InvalidRequest:
         """Why `to` was not let in beside or in place of the expected champion."""
@@ -297,6 +301,12 @@ class Registry:
     def _is_moved(self, model: str, to: int | None, run: str) -> bool:
         alias = self.champion(model)
         return alias is not None and (alias.version, alias.run) == (to, run)
+
+    def _brought_by(self, model: str, version: int) -> str | None:
+        """The run that let a version serve last."""
+        item = self._table.get_item(Key=version_key(model, version), ConsistentRead=True).get("Item", {})
+        found: str | None = item.get("brought_by")
+        return found
 
     def _swap(
         self,
@@ -335,7 +345,7 @@ class Registry:
             },
         ]
         if to is not None:
-            items.append(self._set_status(model, to, "champion"))
+            items.append(self._bring(model, to, run))
         if expected is not None:
             items.append(self._set_status(model, expected, left_as))
         return items
@@ -346,9 +356,23 @@ class Registry:
                 "TableName": self._table.name,
                 "Key": version_key(model, version),
                 "UpdateExpression": "SET #status = :status",
-                "ConditionExpression": _CAN_SERVE if status == "champion" else "attribute_exists(pk)",
+                "ConditionExpression": "attribute_exists(pk)",
                 "ExpressionAttributeNames": {"#status": "status"},
                 "ExpressionAttributeValues": {":status": status},
+            }
+        }
+
+    def _bring(self, model: str, version: int, run: str) -> dict[str, Any]:
+        """Let a version serve, once for each run."""
+        return {
+            "Update": {
+                "TableName": self._table.name,
+                "Key": version_key(model, version),
+                "UpdateExpression": "SET #status = :champion, brought_by = :run",
+                "ConditionExpression": f"{_CAN_SERVE} AND "
+                "(attribute_not_exists(brought_by) OR brought_by <> :run)",
+                "ExpressionAttributeNames": {"#status": "status"},
+                "ExpressionAttributeValues": {":champion": "champion", ":run": run},
             }
         }
 

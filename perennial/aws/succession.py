@@ -7,6 +7,7 @@ from perennial.aws.alarms import Alarms
 from perennial.aws.announce import Announcer
 from perennial.aws.registry import Registry
 from perennial.config import ModelConfig
+from perennial.errors import AliasMoved
 from perennial.lineage import Canary, Status
 
 type Change = Literal["Model Promoted", "Model Rolled Back"]
@@ -46,7 +47,8 @@ class Succession:
         now: datetime,
     ) -> None:
         """Give the place back to an earlier version; to none where there was none before."""
-        self._move(config, champion, to, "Model Rolled Back", run, reason, now)
+        if not self._move(config, champion, to, "Model Rolled Back", run, reason, now):
+            raise AliasMoved(f"{run} has rolled back to version {to} already, and it was taken back since")
 
     def try_canary(
         self,
@@ -107,9 +109,9 @@ class Succession:
         run: str,
         reason: str,
         now: datetime,
-    ) -> None:
+    ) -> bool:
         promoted = change == "Model Promoted"
-        self._registry.move_champion(
+        holds = self._registry.move_champion(
             config.name,
             expected=leaves,
             to=comes,
@@ -119,10 +121,14 @@ class Succession:
             reason=reason,
             now=now,
         )
+        if not holds:
+            self._mirror(config.name, run, None)
+            return False
         self._announcer.champion(config.name, comes, leaves, run, change)
         self._look_again(config.name, comes, None)
         if comes is not None:
             self._alarms.watch(config, self._registry.version(config.name, comes))
+        return True
 
     def _mirror(self, model: str, run: str, change: Literal["Canary Changed"] | None) -> None:
         alias = self._registry.champion(model)

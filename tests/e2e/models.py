@@ -74,6 +74,9 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     "steady-canary": {"bake": _CANARY},
     "failing-canary": {"bake": _CANARY | {"step": "2m"}},
     "overtaken-canary": {"bake": _CANARY | {"step": "2m"}},
+    "stopped-canary": {"bake": _CANARY | {"step": "2m"}},
+    # test_rollback: it bakes long enough for a person to step in
+    "taken-back": {"bake": {"duration": "30s", "check_every": "2s"}},
     # test_launching
     "demanding": {},
     "patient": {},

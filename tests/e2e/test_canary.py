@@ -3,8 +3,13 @@
 import json
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
+from perennial import layout
 from perennial.aws.clients import client
+from perennial.aws.explanation import facts_of
+from perennial.contracts.canary import CanaryRecord, CanaryStep
+from perennial.explaining import tell
 from scenarios import iris
 from tests.e2e.support import Command, Deployment, Model, until
 
@@ -57,6 +62,11 @@ def _mirrored(model: Model, stack: str) -> dict[str, object]:
     return found
 
 
+def _steps(entry: dict[str, Any]) -> tuple[CanaryStep, ...]:
+    """What a run's entry in the ledger says of its canary."""
+    return CanaryRecord.model_validate_json(entry["canary"]).steps
+
+
 def _statuses(model: Model) -> dict[int, str]:
     return {record.version: record.status for record in model.services.registry.versions(model.model)}
 
@@ -76,6 +86,15 @@ class TestCanary:
         assert (move["from"], move["version"], move["run"]) == (1, 2, run)
         mirrored = _mirrored(model, stack.stack)
         assert (mirrored["version"], "canary" in mirrored) == (2, False)
+        (step,) = _steps(entry)
+        assert (step.share, step.verdict, step.canary.requests, step.champion.requests) == (
+            50,
+            "passed",
+            400,
+            400,
+        )
+        page = model.services.artifacts.get(layout.run_key(run, layout.REPORT)).decode()
+        assert "no worse than the champion" in page
 
     def test_one_that_fails_more_is_taken_back_at_once(self, stack: Deployment) -> None:
         model = with_champion(stack, "failing-canary")
@@ -92,6 +111,7 @@ class TestCanary:
         assert _statuses(model) == {1: "champion", 2: "rolled_back"}
         assert "Promote Challenger" not in model.path(run)
         assert "taken back" in stack.notification(run, "rolled back")["Message"]
+        assert [step.verdict for step in _steps(entry)] == ["lost"]
 
     def test_a_change_by_hand_while_it_is_tried_ends_it(self, stack: Deployment, command: Command) -> None:
         model = with_champion(stack, "overtaken-canary")
@@ -101,3 +121,20 @@ class TestCanary:
         entry = model.follow(run)
         assert (model.champion(), _canary(model)) == (2, None)
         assert (entry["outcome"], entry["champion_after"]) == ("rejected", 2)
+        assert [step.verdict for step in _steps(entry)] == ["overtaken"]
+
+    def test_it_ends_with_a_run_that_is_stopped(self, stack: Deployment) -> None:
+        model = with_champion(stack, "stopped-canary")
+        run = tried(model)
+        client("stepfunctions").stop_execution(
+            executionArn=model.services.workflow.execution_arn(run), cause="the test stops it"
+        )
+        until(lambda: _canary(model) is None, "the end of the canary, long before it would end by itself")
+        until(lambda: "canary" not in _mirrored(model, stack.stack), "its end in the mirror")
+        assert model.champion() == 1
+        entry = model.services.ledger.run(run) or {}
+        assert (entry["outcome"], entry["error"]) == ("failed", "States.Aborted")
+        assert _statuses(model) == {1: "champion", 2: "candidate"}
+        assert model.services.registry.audit(model.model)[-1]["canary"] == 2
+        told = {part.title: part.lines for part in tell(facts_of(model.services, run))}
+        assert told["Canary"][-1].endswith("broken off, the run ended")

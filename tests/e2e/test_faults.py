@@ -202,7 +202,7 @@ class TestApproval:
         assert "the champion of approved is version 1: expected 2" in entry["reason"]
         assert entry["champion_after"] == 1
         assert model.champion() == 1
-        assert model.services.registry.version("approved", 3).status == "candidate"
+        assert model.services.registry.version("approved", 3).status == "rejected"
         assert "expected 2" in stack.notification(overtaken, "rejected")["Message"]
 
     def test_silence_is_a_no_after_a_reminder(self, stack: Deployment) -> None:

@@ -12,7 +12,7 @@ from botocore.stub import Stubber
 from perennial import layout
 from perennial.aws import clients
 from perennial.aws.wiring import Services
-from perennial.config import models_dir
+from perennial.config import load_model, models_dir
 from perennial.contracts.trigger import Trigger
 from perennial.decision import replay
 from perennial.errors import (
@@ -234,6 +234,28 @@ def test_a_promotion_is_mirrored_and_watched(competition: Services) -> None:
 def test_a_promotion_that_is_repeated_answers_the_same(competition: Services) -> None:
     assert invoke("promote_challenger") == invoke("promote_challenger")
     assert len(competition.registry.audit("iris")) == 2
+
+
+def test_a_promotion_that_is_repeated_takes_no_rollback_by_hand_back(competition: Services) -> None:
+    """The call's answer was lost, and a person was quicker than the second try."""
+    invoke("promote_challenger")
+    competition.succession.roll_back(
+        load_model("iris"), champion=2, to=1, run="by-hand", reason="x", now=datetime.now(UTC)
+    )
+    assert invoke("promote_challenger")["champion"] == 2, "the bake then finds that it was taken back"
+    assert served(competition) == (1, None)
+    assert (mirrored()["version"], len(competition.registry.audit("iris"))) == (1, 3)
+
+
+def test_a_rollback_that_is_repeated_takes_no_decision_back(competition: Services) -> None:
+    invoke("promote_challenger")
+    invoke("roll_back")
+    competition.succession.promote(
+        load_model("iris"), challenger=2, champion=1, run="by-hand", reason="x", now=datetime.now(UTC)
+    )
+    with pytest.raises(AliasMoved, match="rolled back to version 1 already"):
+        invoke("roll_back")
+    assert (served(competition), mirrored()["version"]) == ((2, 1), 2)
 
 
 def test_a_champion_that_moved_meanwhile_stays(competition: Services) -> None:

@@ -19,7 +19,7 @@ def registry(table: Any) -> Registry:
     return registry
 
 
-def move(registry: Registry, to: int | None, *, expected: int | None, minutes: int = 0, **given: Any) -> None:
+def move(registry: Registry, to: int | None, *, expected: int | None, minutes: int = 0, **given: Any) -> bool:
     """A promotion by a run of its own, unless told otherwise."""
     wanted: dict[str, Any] = {
         "previous": expected,
@@ -28,7 +28,7 @@ def move(registry: Registry, to: int | None, *, expected: int | None, minutes: i
         "reason": "better",
         "now": NOW + timedelta(minutes=minutes),
     }
-    registry.move_champion("iris", expected=expected, to=to, **(wanted | given))
+    return registry.move_champion("iris", expected=expected, to=to, **(wanted | given))
 
 
 def served(registry: Registry) -> tuple[int | None, int | None]:
@@ -134,6 +134,19 @@ def test_a_promotion_that_is_made_again_by_its_run_changes_nothing(registry: Reg
     before = (registry.champion("iris"), statuses(registry), registry.audit("iris"))
     move(registry, 2, expected=1, minutes=5)
     assert (registry.champion("iris"), statuses(registry), registry.audit("iris")) == before
+
+
+@pytest.mark.parametrize("to", [1, 3])
+def test_a_promotion_that_is_tried_again_takes_no_rollback_back(registry: Registry, to: int) -> None:
+    """The answer to the first call was lost; a person moved the champion before the second."""
+    move(registry, 1, expected=None)
+    move(registry, 2, expected=1)
+    move(registry, to, expected=2, run="by-hand-1", left_as="rolled_back")
+    before = (registry.champion("iris"), statuses(registry), registry.audit("iris"))
+    assert not move(registry, 2, expected=1)
+    assert (registry.champion("iris"), statuses(registry), registry.audit("iris")) == before
+    move(registry, 2, expected=to, run="by-hand-2")  # a decision of its own
+    assert served(registry)[0] == 2
 
 
 def test_what_another_run_has_done_is_not_ours(registry: Registry) -> None:

@@ -48,14 +48,14 @@ def register(services: Services, version: int) -> None:
     services.registry.register(record(version, run=f"run-{version}", parent=None, **files))
 
 
-def promote(services: Services, version: int, expected: int | None) -> None:
+def promote(services: Services, version: int, expected: int | None, run: str = "") -> None:
     services.registry.move_champion(
         "iris",
         expected=expected,
         to=version,
         previous=expected,
         left_as="archived",
-        run=f"run-{version}",
+        run=run or f"run-{version}",
         reason="better",
         now=NOW,
     )
@@ -214,7 +214,7 @@ def test_two_at_once_agree(line: Services) -> None:
 def test_a_promotion_that_lost_its_champion_is_told_so_first(line: Services) -> None:
     line.retention.apply(config(), LATER)
     with pytest.raises(AliasMoved):
-        promote(line, 1, 2)
+        promote(line, 1, 2, run="late")
 
 
 def test_the_function_looks_at_every_model(
