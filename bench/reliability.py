@@ -179,10 +179,14 @@ def errors(stack: DeployedStack, run: str) -> list[str]:
 
 
 def _forget_alarms(model: str) -> None:
-    alarms = client("cloudwatch").describe_alarms(MaxRecords=100)["MetricAlarms"]
-    ours = [alarm["AlarmName"] for alarm in alarms if f"/{model}/" in alarm["AlarmName"]]
-    if ours:
-        client("cloudwatch").delete_alarms(AlarmNames=ours)
+    """The one above the others goes first: they cannot go while it depends on them."""
+    cloudwatch = client("cloudwatch")
+    found = cloudwatch.describe_alarms(MaxRecords=100, AlarmTypes=["CompositeAlarm", "MetricAlarm"])
+    for kind in ("CompositeAlarms", "MetricAlarms"):
+        names = [alarm["AlarmName"] for alarm in found[kind]]
+        ours = [name for name in names if model in name.split("/")]
+        if ours:
+            cloudwatch.delete_alarms(AlarmNames=ours)
 
 
 def prepare(scratch: Path, runs: int) -> Path:

@@ -186,6 +186,28 @@ class TestStatus:
             in perennial("status", "--model", "iris").out
         )
 
+    def test_goes_on_showing_until_it_is_interrupted(
+        self, perennial: Command, services: Services, executions: Executions, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        enter(services, "first", 1, outcome="skipped", reason="nothing new")
+        executions.start("second")
+        looks = 0
+
+        def wait(_seconds: float) -> None:
+            nonlocal looks
+            looks += 1
+            if looks == 2:
+                raise KeyboardInterrupt
+            enter(services, "second", 2)
+
+        monkeypatch.setattr("perennial.cli.runs.time.sleep", wait)
+
+        said = perennial("status", "--model", "iris", "--watch")
+
+        assert (said.code, looks) == (0, 2)
+        assert "nothing new" in said.out
+        assert "x.csv was uploaded" in said.out
+
     def test_shows_the_newest_first_and_no_more_than_asked_for(
         self, perennial: Command, services: Services
     ) -> None:
