@@ -1,34 +1,37 @@
 """The one place that wires the adapters to a deployed stack."""
 
+from __future__ import annotations
+
 import os
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import boto3
 
-from perennial.aws.alarms import Alarms
-from perennial.aws.announce import Announcer
-from perennial.aws.approvals import Approvals
-from perennial.aws.attempts import Attempts
 from perennial.aws.clients import client
-from perennial.aws.compute import Fleet
-from perennial.aws.delivery import Delivery
-from perennial.aws.detectors import Detectors
-from perennial.aws.intake import Intake
-from perennial.aws.launching import Launcher
 from perennial.aws.ledger import Claims, Ledger, Lock
-from perennial.aws.notices import Notices
 from perennial.aws.objects import Bucket
-from perennial.aws.orphans import Orphans
-from perennial.aws.progress import ProgressBoard
 from perennial.aws.registry import Registry
-from perennial.aws.retention import Retention
-from perennial.aws.serving import Serving
-from perennial.aws.succession import Succession
 from perennial.aws.workflow import Callback, Workflow
 from perennial.errors import InvalidRequest
-from perennial.prices import Prices
+
+if TYPE_CHECKING:
+    from perennial.aws.alarms import Alarms
+    from perennial.aws.announce import Announcer
+    from perennial.aws.approvals import Approvals
+    from perennial.aws.attempts import Attempts
+    from perennial.aws.compute import Fleet
+    from perennial.aws.delivery import Delivery
+    from perennial.aws.detectors import Detectors
+    from perennial.aws.intake import Intake
+    from perennial.aws.launching import Launcher
+    from perennial.aws.notices import Notices
+    from perennial.aws.orphans import Orphans
+    from perennial.aws.progress import ProgressBoard
+    from perennial.aws.retention import Retention
+    from perennial.aws.serving import Serving
+    from perennial.aws.succession import Succession
 
 
 @dataclass(frozen=True)
@@ -80,7 +83,10 @@ class Settings:
 
 
 class Services:
-    """The adapters of one stack, each made when it is first asked for."""
+    """The adapters of one stack, each made when it is first asked for.
+
+    What few functions use is imported then: the others' cold starts are spared it.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -113,11 +119,15 @@ class Services:
     @cached_property
     def progress(self) -> ProgressBoard:
         """How far trainings are."""
+        from perennial.aws.progress import ProgressBoard
+
         return ProgressBoard(self.table)
 
     @cached_property
     def detectors(self) -> Detectors:
         """What drift detectors carry from run to run."""
+        from perennial.aws.detectors import Detectors
+
         return Detectors(self.table, self.artifacts)
 
     @cached_property
@@ -128,6 +138,8 @@ class Services:
     @cached_property
     def intake(self) -> Intake:
         """What a run is to look at."""
+        from perennial.aws.intake import Intake
+
         return Intake(self.data, self.artifacts, self.claims)
 
     @cached_property
@@ -143,22 +155,31 @@ class Services:
     @cached_property
     def fleet(self) -> Fleet:
         """Training instances."""
+        from perennial.aws.compute import Fleet
+
         s = self.settings
         return Fleet(client("ec2"), s.launch_template, s.subnets, s.stack)
 
     @cached_property
     def attempts(self) -> Attempts:
         """Attempts at trainings, and the budget."""
+        from perennial.aws.attempts import Attempts
+
         return Attempts(self.table)
 
     @cached_property
     def launcher(self) -> Launcher:
         """One instance for one attempt, within its limits."""
+        from perennial.aws.launching import Launcher
+        from perennial.prices import Prices
+
         return Launcher(self.fleet, self.attempts, self.ledger, self.data, Prices.read())
 
     @cached_property
     def orphans(self) -> Orphans:
         """What missed events and lost notes left behind."""
+        from perennial.aws.orphans import Orphans
+
         return Orphans(
             self.fleet, self.launcher, self.attempts, self.ledger, self.workflow, callback=self.callback
         )
@@ -166,41 +187,57 @@ class Services:
     @cached_property
     def serving(self) -> Serving:
         """What services report of the versions that serve."""
+        from perennial.aws.serving import Serving
+
         return Serving(client("cloudwatch"))
 
     @cached_property
     def announcer(self) -> Announcer:
         """Mirrors of the champion alias."""
+        from perennial.aws.announce import Announcer
+
         return Announcer(client("ssm"), client("events"), self.settings.stack)
 
     @cached_property
     def alarms(self) -> Alarms:
         """The alarms that watch the models."""
+        from perennial.aws.alarms import Alarms
+
         return Alarms(client("cloudwatch"), self.settings.stack, self.settings.topic_arn)
 
     @cached_property
     def succession(self) -> Succession:
         """Changes of the champion."""
+        from perennial.aws.succession import Succession
+
         return Succession(self.registry, self.announcer, self.alarms)
 
     @cached_property
     def delivery(self) -> Delivery:
         """The champion laid ready for delivery pipelines."""
+        from perennial.aws.delivery import Delivery
+
         return Delivery(self.registry, self.artifacts, client("events"), self.settings.stack)
 
     @cached_property
     def retention(self) -> Retention:
         """The files of old versions."""
+        from perennial.aws.retention import Retention
+
         return Retention(self.table, self.registry, self.ledger, self.lock, self.artifacts)
 
     @cached_property
     def notices(self) -> Notices:
         """What people are told."""
+        from perennial.aws.notices import Notices
+
         return Notices(self.table, client("sns"), self.settings.topic_arn)
 
     @cached_property
     def approvals(self) -> Approvals:
         """Questions to people, and their answers."""
+        from perennial.aws.approvals import Approvals
+
         return Approvals(self.table, self.ledger, self.notices)
 
     def callback(self, token: str) -> Callback:
