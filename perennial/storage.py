@@ -55,7 +55,7 @@ def load_profile(body: bytes) -> Stored:
             tuple((str(name), str(kind)) for name, kind in document["incoming"]),
             None if document["products"] is None else _load_products(document["products"]),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise ProfileMismatch(f"this is not a stored profile: {error}") from error
 
 

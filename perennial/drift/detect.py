@@ -55,13 +55,13 @@ def detect_drift(  # noqa: PLR0913
     material (at least `policy.min_effect`, free of sampling noise, weighted by importance). Performance
     drifted when the drop is significant in the same family of tests and at least `min_performance_drop`.
 
-    Raises ProfileMismatch where the two were not binned alike, MissingColumn where a column of `columns` is
-    in neither; a column that current data merely lacks is schema drift.
+    Raises ProfileMismatch where the two were not binned alike, MissingColumn where the reference has no
+    column of `columns` or no `label`; a column that current data merely lacks is schema drift.
     """
     policy = policy or DriftPolicy()
     before = reference if isinstance(reference, Profile) else Profile.of(reference)
     before, now, schema = _profiled(current, before)
-    names = _names(before, now, schema, columns)
+    names = _names(before, now, schema, columns, label)
     evidence = compare_columns(before, now, names)
     weights = leanings([name for name in names if name != label], importances)
     pair = structure(before, now, names)
@@ -143,10 +143,12 @@ def _of_kinds_that_came(before: Profile, given: Mapping[str, Any]) -> Profile:
     return replace(before, columns={**before.columns, **found}, products=None) if found else before
 
 
-def _names(before: Profile, now: Profile, schema: SchemaChange, wanted: Iterable[str] | None) -> list[str]:
+def _names(
+    before: Profile, now: Profile, schema: SchemaChange, wanted: Iterable[str] | None, label: str | None
+) -> list[str]:
     gone = {*schema.removed, *schema.retyped}
-    names = list(before.columns) if wanted is None else list(wanted)
-    for name in names:
+    names = list(before.columns) if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
+    for name in [*names, *([label] if label is not None else [])]:
         if name not in before.columns:
             raise MissingColumn(f"the reference has no column {name!r}: found {', '.join(before.columns)}")
     names = [name for name in names if name not in gone]

@@ -16,7 +16,7 @@ hypothesis testing: the choice of a null hypothesis, J. Am. Stat. Assoc. 99 (200
 """
 
 from collections.abc import Mapping
-from math import pi, sqrt
+from math import isfinite, pi, sqrt
 from typing import Any
 
 import numpy as np
@@ -50,16 +50,13 @@ def without_noise(effect: Any, noise: Any) -> Any:
 def leanings(names: list[str], importances: Mapping[str, float] | None) -> dict[str, float]:
     """How much the model leans on each column: its importance over the mean one, within 1/4 and 2.
 
-    Columns without an importance, and all where nothing is known, have 1. Negative importances count as none.
+    Columns without a finite importance, and all where nothing is known, have 1. Negative ones count as 0.
 
     >>> leanings(["a", "b", "c"], {"a": 0.9, "b": 0.1})
     {'a': 1.8, 'b': 0.25, 'c': 1.0}
     """
-    known = (
-        {name: max(0.0, float(importances[name])) for name in names if name in (importances or {})}
-        if importances
-        else {}
-    )
+    given = {name: float(value) for name, value in (importances or {}).items() if name in names}
+    known = {name: max(0.0, value) for name, value in given.items() if isfinite(value)}
     mean = sum(known.values()) / len(known) if known else 0.0
     low, high = _LEAN
     return {

@@ -156,6 +156,18 @@ def test_what_cannot_be_compared_is_refused() -> None:
         detect_drift(BASELINE, Profile.of(resample(50, 1)))
     with pytest.raises(MissingColumn, match="'colour'"):
         detect_drift(BASELINE, IRIS, columns=["colour"])
+    with pytest.raises(MissingColumn, match="no column 'specie'"):
+        detect_drift(BASELINE, IRIS, label="specie")
+
+
+def test_one_column_may_be_named_as_such() -> None:
+    assert list(detect_drift(BASELINE, IRIS, columns="species").columns) == ["species"]
+
+
+@pytest.mark.parametrize("importance", [float("nan"), float("inf")])
+def test_an_importance_that_is_no_number_is_none(importance: float) -> None:
+    report = detect_drift(BASELINE, IRIS, importances={"petal_width": importance, "petal_length": 1.0})
+    assert {column.weight for column in report.columns.values()} == {1.0}
 
 
 def test_a_schema_that_changed_is_drift_of_its_own_kind() -> None:

@@ -141,7 +141,19 @@ def test_a_stored_profile_is_small_and_comes_back_equal() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", b"[]", b'{"format":2}', b'{"format":1,"rows":1,"columns":{"a":{}}}']
+    "body",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b'{"format":2}',
+        b'{"format":1,"rows":1,"columns":{"a":{}}}',
+        b'{"format":2,"rows":1,"columns":[],"incoming":[],"products":null}',
+        b'{"format":2,"rows":1,"columns":{"a":"x"},"incoming":[],"products":null}',
+        b'{"format":2,"rows":1,"columns":{},"incoming":[["a"]],"products":3}',
+        b"[" * 100_000,
+    ],
+    ids=lambda body: f"{body[:20]}",
 )
 def test_what_is_no_profile_is_refused(body: bytes) -> None:
     with pytest.raises(ProfileMismatch):
