@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -126,8 +127,11 @@ def validate_files(
     bins of `like`, else into bins of the first rows. Raises InvalidData where a file cannot be read.
     """
     reading = _Reading(config, like, sample_rows)
-    threads = min(os.process_cpu_count() or 1, _THREADS)
-    in_line(_in_parts(files, config, reading), [reading.check, reading.count], reading.scan, threads)
+    parts = _in_parts(files, config, reading)
+    first = next(parts)
+    cores = os.process_cpu_count() or 1
+    threads = cores + 1 if first and first[0].threaded else cores  # who waits for others' threads is no load
+    in_line(chain([first], parts), [reading.check, reading.count], reading.scan, min(threads, _THREADS))
     return reading.verdict(now)
 
 

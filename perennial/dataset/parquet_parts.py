@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 _BATCH_ROWS = 131_072  # few enough for the same memory to be taken again
 _BATCH_VALUES = 4_000_000  # of wide tables, fewer rows at a time
-_BUSY = 2  # cores
+_BUSY = 2  # cores, which those that look at the parts keep busy
 _BUFFER = 16_384  # bytes; without a buffer a column of a row group is read whole before its first value
 
 
 class ParquetParts:
     """A Parquet file as tables of its rows in turn. `names`: all its columns, and `rows`: how many rows it
-    says it has, once iteration began.
+    says it has, once iteration began; `threaded`: whether pyarrow's own threads read it.
 
     `wanted`: the columns to read; None reads all. Those in `levels` come dictionary-encoded, as they are
     stored.
@@ -34,6 +34,7 @@ class ParquetParts:
         self._levels = levels
         self.names: list[str] = []
         self.rows: int | None = None
+        self.threaded = (os.process_cpu_count() or 1) > _BUSY
 
     def __iter__(self) -> Iterator[pa.Table]:
         import pyarrow as pa
@@ -48,8 +49,7 @@ class ParquetParts:
             )
             columns = [name for name in self.names if self._wanted is None or name in self._wanted]
             rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // max(1, len(columns))))
-            threads = (os.process_cpu_count() or 1) > _BUSY  # else those that look at the parts are enough
-            for batch in file.iter_batches(rows, columns=columns, use_threads=threads):
+            for batch in file.iter_batches(rows, columns=columns, use_threads=self.threaded):
                 table = pa.Table.from_batches([batch])
                 yield table if columns else pa.table({self.names[0]: pa.nulls(batch.num_rows)})
 

@@ -106,6 +106,11 @@ class FileParts:
         return self._parts.names
 
     @property
+    def threaded(self) -> bool:
+        """Whether pyarrow reads it with threads of its own."""
+        return not isinstance(self._parts, ParquetParts) or self._parts.threaded
+
+    @property
     def rows(self) -> int | None:
         """How many rows the file says it has, once iteration began; None where its format does not say."""
         return self._parts.rows if isinstance(self._parts, ParquetParts) else None
