@@ -19,8 +19,13 @@ def in_line(parts: Iterator[Any], ordered: Sequence[Step], last: Step, threads: 
     """
     line = _Line(parts, ordered, last)
     with ThreadPoolExecutor(threads) as pool:
-        for worker in [pool.submit(line.work) for _ in range(threads)]:
-            worker.result()
+        working = [pool.submit(line.work) for _ in range(threads)]
+        try:
+            for worker in working:
+                worker.result()
+        except BaseException as error:  # an interrupt: those at work stop at their next part
+            line.fail(-1, error)
+            raise
     if line.failed:
         raise line.failed[min(line.failed)]
 
@@ -48,7 +53,7 @@ class _Line:
             except _Overtaken:
                 return
             except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-                self._fail(number, error)
+                self.fail(number, error)
                 return
 
     def _next(self) -> tuple[int, Any] | None:
@@ -60,7 +65,7 @@ class _Line:
             except StopIteration:
                 return None
             except BaseException as error:  # noqa: BLE001 - parts read before may have failed earlier
-                self._fail(self._read, error)
+                self.fail(self._read, error)
                 return None
             self._read += 1
             return self._read - 1, part
@@ -78,7 +83,8 @@ class _Line:
             self._moved.notify_all()
         return result
 
-    def _fail(self, number: int, error: BaseException) -> None:
+    def fail(self, number: int, error: BaseException) -> None:
+        """Parts behind this one are not let in any more."""
         with self._moved:
             self.failed[number] = error
             self._moved.notify_all()

@@ -72,3 +72,20 @@ def test_the_earliest_part_that_failed_says_why() -> None:
         in_line(parts(), [step], lambda _: None, 2)
     with pytest.raises(OSError, match="the disk"):
         in_line(numbers(9, broken=5), [lambda part: part], lambda _: None, 2)
+
+
+def test_an_interrupt_stops_those_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = threading.Event()
+
+    def interrupted(_: object) -> None:
+        assert started.wait(30)
+        raise KeyboardInterrupt
+
+    def endless() -> Iterator[int]:
+        while True:
+            started.set()
+            yield 0
+
+    monkeypatch.setattr("concurrent.futures.Future.result", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        in_line(endless(), [lambda part: part], lambda _: None, 2)
