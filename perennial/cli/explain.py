@@ -25,8 +25,9 @@ def explain(
         raise InvalidRequest("expected the name of a run, or --model and --version")
     services = services_of(stack)
     name = run if run is not None else run_of(services, model or "", version or 0)
+    facts = facts_of(services, name)
     console.print(Text(f"Run {name}", "bold"))
-    for part in tell(facts_of(services, name)):
+    for part in tell(facts):
         console.print(Text(f"\n{part.title}", "bold"))
         for line in part.lines:
             console.print(indented(line))
