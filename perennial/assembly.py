@@ -111,7 +111,7 @@ class _Assembly:
         before = self._check.counts.rows
         parts = read_parts(source.path, key, self._config, Budget(self._config.validation.max_bytes))
         expected = False
-        for part in one_ahead(self._hashed(one_ahead(self._encoded(parts)))):
+        for part in one_ahead(self._hashed(one_ahead(self._encoded(one_ahead(iter(parts)))))):
             if not expected and (coming := parts.rows) is not None:
                 self._training.expect(_about(coming, 1 - self._config.holdout))
                 self._holdout.expect(_about(coming, self._config.holdout))
