@@ -109,9 +109,9 @@ def found(match: Match, frame: pd.DataFrame) -> list[Slice]:
     from perennial.evaluation.tree import worst_leaves
 
     order = np.random.default_rng(match.config.seed).permutation(len(lost))
-    half = len(lost) // 2
-    chosen, judged = np.sort(order[:half]), np.sort(order[half:])
-    leaves = worst_leaves(frame, -lost, chosen, judged, match.config)
+    chosen = np.zeros(len(lost), bool)
+    chosen[order[: len(lost) // 2]] = True
+    leaves = worst_leaves(frame, -lost, np.flatnonzero(chosen), np.flatnonzero(~chosen), match.config)
     return [Slice(name, places) for name, places in leaves[: policy.found_slices]]
 
 

@@ -1,14 +1,17 @@
 """A shallow regression tree over mixed columns, its leaves in words."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from perennial.config import ModelConfig
 from perennial.metrics import Floats, Values
 
-_DEPTH, _FITTED = 3, 10_000
+_DEPTH, _FITTED = 3, 8_000
 _MOST_LEVELS = 50
 _LARGEST = 1e38  # a tree compares float32
 
@@ -26,16 +29,16 @@ def worst_leaves(
     ]
     if not columns:
         return []
-    lost, rows = lost[chosen], frame.iloc[np.concatenate([chosen, judged])]
-    coded = [_coded(rows[name], config.columns[name].type, lost) for name in columns]
-    table = np.column_stack([codes.astype(np.float32) for codes, _ in coded])  # what trees compare
-    levels = [names for _, names in coded]
+    lost = lost[chosen]
+    codings = [_coding(frame[name], chosen, config.columns[name].type, lost) for name in columns]
     fewest = config.evaluation.min_slice_rows
     tree = DecisionTreeRegressor(
         max_depth=_DEPTH, min_samples_leaf=max(fewest, len(chosen) // 50), random_state=0
     )
-    tree.fit(table[: len(chosen)], lost)
-    leaves = tree.apply(table[len(chosen) :])
+    tree.fit(_table(frame, chosen, columns, codings, range(len(columns))), lost)
+    asked = np.unique(tree.tree_.feature[tree.tree_.feature >= 0])  # few of them: others need no codes
+    leaves = tree.apply(_table(frame, judged, columns, codings, asked))
+    levels = [coding.levels for coding in codings]
     values = tree.tree_.value[:, 0, 0]
     found = []
     for leaf in sorted(np.unique(leaves), key=lambda leaf: -values[leaf]):
@@ -46,24 +49,55 @@ def worst_leaves(
     return found
 
 
-def _coded(column: "pd.Series[Any]", kind: str, lost: Floats) -> tuple[Floats, list[str] | None]:
-    """Numbers as they are, below all others where missing; levels in the order of what is `lost` on them by
-    the first rows."""
+@dataclass(frozen=True)
+class _Coding:
+    """How a column becomes numbers: its `levels` to their places, or numbers as they are with `missing` for
+    those that are."""
+
+    levels: list[str] | None = None
+    places: Mapping[Any, int] = field(default_factory=dict)
+    missing: float = 0.0
+
+    def codes(self, column: "pd.Series[Any]") -> Floats:
+        """Of each row (n,); -1 for levels without a place."""
+        if self.levels is None:
+            numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
+            return np.clip(np.where(np.isnan(numbers), self.missing, numbers), -_LARGEST, _LARGEST)
+        codes, levels = pd.factorize(column)
+        places = [self.places.get(None, -1), *(self.places.get(level, -1) for level in levels)]
+        return np.array(places, np.float64)[codes + 1]
+
+
+def _coding(column: "pd.Series[Any]", chosen: Values, kind: str, lost: Floats) -> _Coding:
+    """Numbers as they are, below all others where missing; levels in the order of what is `lost` on the
+    `chosen` rows."""
     if kind == "number":
         numbers = pd.to_numeric(column, errors="coerce").to_numpy(np.float64)
-        missing = np.isnan(numbers)
-        low = float(np.nanmin(numbers)) if not missing.all() else 0.0
-        return np.clip(np.where(missing, low - 1, numbers), -_LARGEST, _LARGEST), None
-    codes, levels = pd.factorize(column)
-    seen = codes[: len(lost)] + 1
-    rows = np.bincount(seen, minlength=len(levels) + 1)
-    mean = np.bincount(seen, weights=lost, minlength=len(levels) + 1) / np.maximum(rows, 1)
+        low = np.fmin.reduce(numbers)  # NaN where all are missing
+        return _Coding(missing=-1.0 if np.isnan(low) else float(low) - 1)
+    codes, levels = pd.factorize(column.iloc[chosen])
+    rows = np.bincount(codes + 1, minlength=len(levels) + 1)
+    mean = np.bincount(codes + 1, weights=lost, minlength=len(levels) + 1) / np.maximum(rows, 1)
     frequent = np.argsort(-rows, kind="stable")[:_MOST_LEVELS]
     ranked = frequent[np.argsort(mean[frequent], kind="stable")]
-    rank = np.full(len(levels) + 1, -1.0)
-    rank[ranked] = np.arange(len(ranked))
-    names = ["missing", *(str(level) for level in levels)]
-    return rank[codes + 1], [names[place] for place in ranked]
+    values, names = [None, *levels], ["missing", *(str(level) for level in levels)]
+    return _Coding(
+        [names[place] for place in ranked], {values[place]: rank for rank, place in enumerate(ranked)}
+    )
+
+
+def _table(
+    frame: pd.DataFrame,
+    rows: Values,
+    columns: Sequence[str],
+    codings: Sequence[_Coding],
+    wanted: Iterable[int],
+) -> npt.NDArray[np.float32]:
+    """What trees compare (rows, columns): the codes of the `wanted` columns, 0 in others."""
+    result = np.zeros((len(columns), len(rows)), np.float32)
+    for place in wanted:
+        result[place] = codings[place].codes(frame[columns[place]].iloc[rows])
+    return result.T
 
 
 def _path(tree: Any, leaf: int) -> dict[int, tuple[float, float]]:
