@@ -244,7 +244,7 @@ POOL = fruit(61, 11)
 
 
 @given(BATCHES, st.booleans())
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_version_ever_saw_a_holdout_row(tmp_path: Path, batches: Batches, keyed: bool) -> None:
     """Retrained after every batch, on data that grows, overlaps and repeats itself in every format: the rows
     that any version was judged by are rows that no version, before or after, was trained on."""

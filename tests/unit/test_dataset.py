@@ -314,7 +314,7 @@ def test_a_frame_needs_every_declared_column() -> None:
         read_sample(write_sample(table, 7, 100), CONFIG)
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1, max_size=30))
 def test_numbers_survive_to_the_last_bit(numbers: list[float]) -> None:
     columns = {name: pa.nulls(len(numbers)) for name in CONFIG.columns} | {"price": pa.array(numbers)}
@@ -326,7 +326,7 @@ def test_numbers_survive_to_the_last_bit(numbers: list[float]) -> None:
 words = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.none() | words, min_size=1, max_size=10))
 def test_strings_survive_as_they_are(strings: list[str | None]) -> None:
     columns = {name: pa.nulls(len(strings)) for name in CONFIG.columns} | {

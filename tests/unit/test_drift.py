@@ -221,7 +221,7 @@ def test_tables_of_every_kind_give_one_verdict() -> None:
 values = st.lists(st.floats(-1e9, 1e9) | st.just(float("nan")), min_size=1, max_size=40)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(values, values, st.integers(0, 10**6))
 @example([0.0, 2.4e-141], [0.0], 0)
 @example([0.0, -549041497.0, -41940158.0, 883420395.0147611, 62.0, 450786355.5], [63.0, 985117739.0], 2)

@@ -64,7 +64,7 @@ PROMISES = {
 
 
 @pytest.mark.parametrize("name", PROMISES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(first=counts, second=counts)
 def test_what_every_statistic_promises(name: str, first: Any, second: Any) -> None:
     promise = PROMISES[name]
@@ -81,7 +81,7 @@ def test_what_every_statistic_promises(name: str, first: Any, second: Any) -> No
         assert promise.of(first[::-1], second[::-1]) == pytest.approx(found, abs=1e-9)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(counts, min_size=1, max_size=4), counts)
 def test_rows_of_a_matrix_are_columns_of_their_own(rows: list[Any], current: Any) -> None:
     matrix, currents = np.array(rows), np.tile(current, (len(rows), 1))
@@ -89,7 +89,7 @@ def test_rows_of_a_matrix_are_columns_of_their_own(rows: list[Any], current: Any
         assert np.asarray(statistic(matrix, currents)).tolist() == [statistic(row, current) for row in rows]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.floats(-50, 50), min_size=2, max_size=60), st.lists(st.floats(-50, 50), min_size=2), st.data()
 )

@@ -131,7 +131,7 @@ cells = st.none() | st.sampled_from(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.dictionaries(names, st.lists(cells, min_size=6, max_size=6), min_size=3, max_size=5))
 def test_whatever_the_columns_the_file_is_accepted(columns: dict[str, list[str | None]]) -> None:
     table = pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()})

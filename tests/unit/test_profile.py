@@ -185,7 +185,7 @@ def table(x: list[float], c: list[str | None]) -> dict[str, Any]:
     return {"x": np.array(x[:rows], float), "c": np.array(c[:rows], object)}
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(numbers, levels, numbers, levels, st.integers(0, 60))
 def test_halves_merge_to_the_whole(
     x: list[float], c: list[str | None], of_x: list[float], of_c: list[str | None], cut: int
@@ -212,7 +212,7 @@ def test_halves_merge_to_the_whole(
     assert Profile.load(merged.save()) == merged
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=4, max_size=60))
 def test_moments_merge_to_those_of_the_whole(x: list[float]) -> None:
     reference = Profile.of({"x": np.array(x)})
@@ -222,7 +222,7 @@ def test_moments_merge_to_those_of_the_whole(x: list[float]) -> None:
     assert merged.variance == pytest.approx(np.var(x, ddof=1), rel=1e-6, abs=1e-6)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(numbers, levels, st.randoms(use_true_random=False))
 def test_the_order_of_rows_does_not_matter(x: list[float], c: list[str | None], random: Any) -> None:
     data = table(x, c)

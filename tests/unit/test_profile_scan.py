@@ -56,7 +56,7 @@ edges_of = st.lists(
 ).map(lambda found: np.unique(np.array(found, float)))
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(edges_of, st.lists(st.floats() | st.integers(-60, 60).map(float), max_size=60))
 def test_cells_count_as_a_search_does(edges: Any, values: list[float]) -> None:
     with np.errstate(over="ignore", under="ignore"):
@@ -103,7 +103,7 @@ def near(edges: Any) -> Any:
         return np.concatenate([edges, np.nextafter(edges, np.inf), np.nextafter(edges, -np.inf)])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     st.lists(st.integers(-400, 400), min_size=2, max_size=60, unique=True),
     st.integers(-60, 60),
@@ -218,7 +218,7 @@ def test_moments_are_those_of_scipy() -> None:
         assert sums / n == pytest.approx(stats.moment(values, power), rel=1e-9)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.floats(-1e6, 1e6), min_size=3, max_size=80), st.data())
 def test_any_split_adds_up_to_the_whole(values: list[float], data: Any) -> None:
     cuts = sorted(data.draw(st.lists(st.integers(0, len(values)), max_size=4)))
@@ -327,7 +327,7 @@ def test_texts_tell_lengths_characters_and_how_many_differ() -> None:
     assert column.distinct.estimate() == pytest.approx(1003, rel=0.3)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.text(max_size=5), max_size=60), st.lists(st.text(max_size=5), max_size=60))
 def test_few_distinct_strings_are_counted_exactly(first: list[str], second: list[str]) -> None:
     merged = Distinct.of(first).merge(Distinct.of(second))

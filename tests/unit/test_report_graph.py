@@ -174,7 +174,7 @@ def test_a_comment_on_a_choice_rule_names_the_way() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(0, 11), st.integers(0, 11)), min_size=1, max_size=24))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_graph_is_placed_apart_and_downwards(pairs: list[tuple[int, int]]) -> None:
     edges = list(dict.fromkeys((str(a), str(b)) for a, b in [(0, pairs[0][0] or 1), *pairs]))
     placed = place("0", edges, node_width=100, gap=10)

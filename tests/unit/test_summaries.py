@@ -18,7 +18,7 @@ def test_what_fits_is_left_as_it_is(document: dict[str, Any]) -> None:
     assert small(document) == document
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     words=st.integers(0, 500),
     length=st.integers(0, 500),

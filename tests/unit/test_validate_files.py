@@ -362,7 +362,7 @@ def test_non_finite_numbers_are_no_numbers(judge: Judge) -> None:
     assert found.sample.column("size").null_count == 4
 
 
-@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["csv", "csv.gz", "jsonl", "parquet", "jsonl.zst"]),
     st.binary(max_size=300)
@@ -384,7 +384,7 @@ def test_whatever_comes_only_named_errors(tmp_path: Path, suffix: str, body: byt
             assert "x." in str(error)  # noqa: PT017 - most of what is tried raises nothing
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(
     st.lists(st.text(alphabet='ab",\n\r;', max_size=12), min_size=1, max_size=40),
     st.integers(1, 60),
