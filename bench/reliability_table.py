@@ -47,7 +47,9 @@ _MEANING = {
     "terminate": "the instance is terminated from outside",
     "interruption": "spot interruption notice, then termination",
     "rebalance": "rebalance recommendation, and no interruption",
-    "hang": "every process stands still while EC2 calls the instance running",
+    "hang": "every process stands still while EC2 calls the instance running. One that hangs after its "
+    "answer is waited for by nobody: Sweep Instances ends it within half an hour, which the campaign does "
+    "not see",
     "network": "the instance's calls of AWS find nobody, for a while or for good",
     "disk": "no file grows any further, for a while or for good",
     "s3": "S3 answers 503 SlowDown, for a while or for good",
