@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Generator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 from perennial import layout
@@ -14,10 +15,11 @@ from perennial.config import ModelConfig
 from perennial.contracts.objects import PinnedObject, StoredObject
 
 _CONNECTIONS = 8
+_UNKNOWN = datetime.min.replace(tzinfo=UTC)
 
 
 def pin_accepted(bucket: Bucket, model: str, recent: Collection[str]) -> list[PinnedObject]:
-    """Everything under `accepted/<model>/` as it is now, objects known before first.
+    """Everything under `accepted/<model>/` as it is now, in the order of `by_arrival`.
 
     `recent` are the keys of the objects that the run at hand looks at, as its manifest lists them.
     """
@@ -25,7 +27,22 @@ def pin_accepted(bucket: Bucket, model: str, recent: Collection[str]) -> list[Pi
         listed = [item.key for item in bucket.list(layout.accepted(model))]
         stored = [item for item in pool.map(bucket.head, listed) if item is not None]
     pinned = [PinnedObject(stored=item, recent=item.key in recent) for item in stored]
-    return sorted(pinned, key=lambda item: (item.recent, item.stored.key))
+    return by_arrival(pinned)
+
+
+def by_arrival(pinned: Sequence[PinnedObject]) -> list[PinnedObject]:
+    """Objects known before first, batch after batch as they arrived, the files of a batch by name.
+
+    Not by key alone: runs are named by chance, and what a training draws at random depends on the order of
+    its rows, so that the same batches would make another version whenever they came again.
+    """
+    came: dict[str, datetime] = {}
+    for item in pinned:
+        batch, at = layout.batch_of(item.stored.key), item.stored.stored_at or _UNKNOWN
+        came[batch] = min(came.get(batch, at), at)
+    return sorted(
+        pinned, key=lambda item: (item.recent, came[layout.batch_of(item.stored.key)], item.stored.key)
+    )
 
 
 def assemble_pinned(

@@ -2,12 +2,14 @@
 
 import tempfile
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from perennial.aws.accepted import assemble_pinned, pin_accepted
+from perennial.aws.accepted import assemble_pinned, by_arrival, pin_accepted
 from perennial.config import load_model
+from perennial.contracts.objects import PinnedObject, StoredObject
 from perennial.errors import UnreadableFile
 from tests.integration.trainer_support import RECENT, Stack, with_data
 
@@ -44,3 +46,22 @@ def test_the_share_of_bytes_that_is_read_is_told(stack: Stack) -> None:
     assert len(found) == 270
     first, second = (item.stored.size for item in pinned)
     assert told == [first / (first + second), 1.0]
+
+
+def _pinned(key: str, second: int, recent: bool = False) -> PinnedObject:
+    at = datetime(2026, 1, 2, 3, 4, second, tzinfo=UTC)
+    stored = StoredObject(key=f"accepted/iris/{key}", version_id="1", etag="e", size=1, stored_at=at)
+    return PinnedObject(stored=stored, recent=recent)
+
+
+def test_batches_come_in_the_order_of_their_arrival_whatever_their_runs_are_called() -> None:
+    """The files of one batch are stored in any order; what the run looks at comes last all the same."""
+    wanted = [
+        _pinned("dt=2026-01-01/run-c/a.csv", 9),
+        _pinned("dt=2026-01-01/run-c/b.csv", 5),
+        _pinned("dt=2026-01-02/run-b/x.csv", 7),
+        _pinned("dt=2026-01-02/run-a/x.csv", 8),
+        _pinned("dt=2026-01-02/run-d/x.csv", 6, recent=True),
+    ]
+    assert by_arrival(wanted[::-1]) == wanted
+    assert by_arrival(sorted(wanted, key=lambda item: item.stored.key)) == wanted
