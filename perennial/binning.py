@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from perennial.columns import Floats
 from perennial.histogram import HUGE, TINY, WHOLE, Counts, grid_step
 
-# Values at a time: scratch arrays stay in the cache, and dot products below the 10,000 terms from which
-# OpenBLAS calls its own threads, which fight ours.
-BLOCK = 8192
+# Values at a time: few enough for the scratch arrays to stay in a cache, and so many that threads which scan
+# at the same time seldom wait for the interpreter's lock: every wait is a nap, and waking up takes long.
+BLOCK = 16384
 _MAX_CELLS = 65_536
 
 

@@ -8,7 +8,6 @@ just taken. Every step is a pass over the block, a quarter of a nanosecond a val
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from math import isfinite
 
 import numpy as np
@@ -19,7 +18,7 @@ from perennial.column_profiles import NumberColumn, with_arrays
 from perennial.columns import Floats, Kind
 from perennial.histogram import Counts
 from perennial.moments import NOTHING, around_mean
-from perennial.products import BlockProducts, Products
+from perennial.products import BlockProducts, Products, dots
 
 _ABREAST = 16  # columns in a matrix, which is a megabyte then: the few there are stay in the cache
 _LOOKED_AT = 64
@@ -75,31 +74,35 @@ class NumberSums:
         return with_arrays(column, edge_array=edges, count_array=self.counts)
 
 
-@dataclass(frozen=True)
 class Group:
     """Columns that are scanned together; with `co_moments`, their products too."""
 
-    names: tuple[str, ...]
-    bins: Mapping[str, Bins]
-    co_moments: bool
-    _spare: list[Memory] = field(default_factory=list)  # of stretches that are done: new memory is slow
+    def __init__(self, names: Sequence[str], bins: Mapping[str, Bins], *, co_moments: bool) -> None:
+        on_grid = np.array([bins[name].grid is not None for name in names])
+        self._order = np.argsort(~on_grid, kind="stable")
+        self.names = tuple(names)
+        self._ordered = [names[place] for place in self._order]
+        self._co_moments = co_moments
+        self._abreast: list[tuple[slice, list[Bins], _Cells]] = []
+        for first in range(0, len(names), _ABREAST):
+            part = slice(first, min(len(names), first + _ABREAST))
+            of = [bins[name] for name in self._ordered[part]]
+            self._abreast.append((part, of, _Cells([one.grid for one in of if one.grid is not None])))
+        self._spare: list[Memory] = []  # of stretches that are done: new memory is slow
 
     def scan(
         self, columns: Mapping[str, Floats], centres: Floats | None
     ) -> tuple[dict[str, NumberSums], Products | None]:
         """Sums of columns of one length. Co-moments around `centres`, of shape (names,)."""
-        on_grid = np.array([self.bins[name].grid is not None for name in self.names])
-        order = np.argsort(~on_grid, kind="stable")
-        names = [self.names[place] for place in order]
-        given, bins = [columns[name] for name in names], [self.bins[name] for name in names]
-        memory = self._spare.pop() if self._spare else Memory(len(names), min(BLOCK, given[0].size))
+        given = [columns[name] for name in self._ordered]
+        memory = self._spare.pop() if self._spare else Memory(len(given), min(BLOCK, given[0].size))
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-            stretch = _Stretch(given, bins, memory, co_moments=self.co_moments)
-            sums = dict(zip(names, stretch.scan(), strict=True))
+            stretch = _Stretch(given, self._abreast, memory, co_moments=self._co_moments)
+            sums = dict(zip(self._ordered, stretch.scan(), strict=True))
             self._spare.append(memory)
             if stretch.products is None or centres is None:
                 return sums, None
-            return sums, stretch.products.done(self.names, order).around(centres)
+            return sums, stretch.products.done(self.names, self._order).around(centres)
 
 
 class Memory:
@@ -120,14 +123,18 @@ class _Stretch:
     """
 
     def __init__(
-        self, columns: Sequence[Floats], bins: Sequence[Bins], memory: Memory, *, co_moments: bool
+        self,
+        columns: Sequence[Floats],
+        abreast: Sequence[tuple[slice, Sequence[Bins], _Cells]],
+        memory: Memory,
+        *,
+        co_moments: bool,
     ) -> None:
-        k = len(columns)
         self._memory, self._length = memory, columns[0].size
         self._origins = _typical(columns)
-        self._powers = np.zeros((4, k))
-        self._parts = [slice(first, min(k, first + _ABREAST)) for first in range(0, k, _ABREAST)]
-        self._abreast = [_Abreast(columns[part], bins[part], memory) for part in self._parts]
+        self._powers = np.zeros((4, len(columns)))
+        self._parts = [part for part, _, _ in abreast]
+        self._abreast = [_Abreast(columns[part], bins, cells, memory) for part, bins, cells in abreast]
         self.products = BlockProducts(self._origins) if co_moments else None
 
     def scan(self) -> list[NumberSums]:
@@ -149,12 +156,12 @@ class _Stretch:
             unusable |= {part.start + row: where for row, where in found.items()}
             squares = self._memory.values[: deviations.size].reshape(deviations.shape)  # these are counted
             np.multiply(deviations, deviations, out=squares)
-            self._powers[2, part] += np.vecdot(squares, deviations)
-            self._powers[3, part] += np.vecdot(squares, squares)
+            self._powers[2, part] += dots(squares, deviations)
+            self._powers[3, part] += dots(squares, squares)
         if self.products is not None:
             totals, squared = self.products.add(table, unusable)
         else:
-            totals, squared = table[:k].sum(axis=1), np.vecdot(table[:k], table[:k])
+            totals, squared = table[:k].sum(axis=1), dots(table[:k], table[:k])
         self._powers[0] += totals
         self._powers[1] += squared
 
@@ -162,13 +169,15 @@ class _Stretch:
 class _Abreast:
     """Columns that lie in one matrix, a row of it each; those whose edges lie on a grid come first."""
 
-    def __init__(self, columns: Sequence[Floats], bins: Sequence[Bins], memory: Memory) -> None:
+    def __init__(
+        self, columns: Sequence[Floats], bins: Sequence[Bins], cells: _Cells, memory: Memory
+    ) -> None:
         self._columns, self._bins, self._memory = columns, bins, memory
         self._sums = [NumberSums(b.edges.size + 1) for b in bins]
         self._low, self._high = np.full(len(bins), np.inf), np.full(len(bins), -np.inf)
-        self._grid = _GridCells([b.grid for b in bins if b.grid is not None])
+        self._grid, self._on_grid = _CellCounts(cells), cells.rows
         self._least, self._most = np.full(len(bins), -_LARGEST), np.full(len(bins), _LARGEST)
-        self._least[: self._grid.rows], self._most[: self._grid.rows] = self._grid.reach
+        self._least[: cells.rows], self._most[: cells.rows] = cells.reach
 
     def block(self, first: int, stop: int, origins: Floats, deviations: Floats) -> dict[int, Mask]:
         """Count rows `first` to `stop` and write their `deviations`, 0 where a value is not finite; where
@@ -195,10 +204,10 @@ class _Abreast:
                 self._grid.hold(row, values[row], nans)
         np.minimum(self._low, low, out=self._low)
         np.maximum(self._high, high, out=self._high)
-        for row in range(self._grid.rows, len(blocks)):
+        for row in range(self._on_grid, len(blocks)):
             missing = int(np.count_nonzero(np.isnan(blocks[row]))) if row in unusable else 0
             self._sums[row].counts += self._bins[row].count(blocks[row], self._memory.bins, missing)
-        self._grid.add(values[: self._grid.rows], self._memory.cells)
+        self._grid.add(values[: self._on_grid], self._memory.cells)
         return unusable
 
     def done(self, rows: int) -> list[NumberSums]:
@@ -219,8 +228,8 @@ class _Abreast:
         return nans
 
 
-class _GridCells:
-    """Counts of the cells of columns whose edges lie on a grid, in one array.
+class _Cells:
+    """Where the cells of columns whose edges lie on a grid stand in one array.
 
     `reach`: the least and the largest values that have cells before these are held to the first and the last,
     each of shape (rows,).
@@ -229,51 +238,60 @@ class _GridCells:
     def __init__(self, grids: Sequence[Grid]) -> None:
         self.rows = len(grids)
         sizes = np.array([grid.cells for grid in grids], np.int64)
-        ends = np.cumsum(sizes)
-        self._starts = ends - sizes
+        self.size = int(sizes.sum())
+        self.starts = np.cumsum(sizes) - sizes
         inverse, lowest = (
             np.array([getattr(grid, name) for grid in grids]) for name in ("inverse", "lowest")
         )
         base = np.where(np.abs(lowest) < _CASTS / 2, 0.0, lowest)  # to subtract whole numbers is quicker
         self.reach = (base - _CASTS) / inverse, (base + _CASTS) / inverse
-        self._inverse, self._base = inverse[:, None], base[:, None] if base.any() else None
-        self._first = (lowest - base)[:, None].astype(np.int32)
-        self._last = self._first + (sizes - 1)[:, None].astype(np.int32)
-        self._shift = self._starts[:, None].astype(np.int32) - self._first
-        self._held = np.stack([lowest, lowest + sizes - 1], axis=1) / self._inverse
-        self._counts = np.zeros(int(sizes.sum()), np.int64)
-        self._bins = [grid.starts.size for grid in grids]
-        bounds = [start + grid.starts for start, grid in zip(self._starts, grids, strict=True)]
-        self._ends = np.append(np.concatenate([*bounds, np.empty(0, np.intp)])[1:], self._counts.size) - 1
+        self.inverse, self.base = inverse[:, None], base[:, None] if base.any() else None
+        self.first = (lowest - base)[:, None].astype(np.int32)
+        self.last = self.first + (sizes - 1)[:, None].astype(np.int32)
+        self.shift = self.starts[:, None].astype(np.int32) - self.first
+        self.held = np.stack([lowest, lowest + sizes - 1], axis=1) / self.inverse
+        self.bins = [grid.starts.size for grid in grids]
+        bounds = [start + grid.starts for start, grid in zip(self.starts, grids, strict=True)]
+        self.ends = np.append(np.concatenate([*bounds, np.empty(0, np.intp)])[1:], self.size) - 1
+
+
+class _CellCounts:
+    """Counts of such cells."""
+
+    def __init__(self, cells: _Cells) -> None:
+        self._cells = cells
+        self._counts = np.zeros(cells.size, np.int64)
 
     def hold(self, row: int, values: Floats, nans: int) -> None:
         """Move values that are out of reach into it; NaN, of which there are so many, count nowhere."""
-        if row < self.rows:
-            np.fmax(values, self._held[row, 0], out=values)
-            np.fmin(values, self._held[row, 1], out=values)
-            self._counts[self._starts[row]] -= nans
+        if row < self._cells.rows:
+            np.fmax(values, self._cells.held[row, 0], out=values)
+            np.fmin(values, self._cells.held[row, 1], out=values)
+            self._counts[self._cells.starts[row]] -= nans
 
     def add(self, values: Floats, scratch: NDArray[np.int32]) -> None:
         """Count one block, of shape (rows, any), all within reach. It is overwritten."""
-        if not self.rows:
+        of = self._cells
+        if not of.rows:
             return
-        scaled = np.multiply(values, self._inverse, out=values)
+        scaled = np.multiply(values, of.inverse, out=values)
         np.ceil(scaled, out=scaled)
-        if self._base is not None:
-            np.subtract(scaled, self._base, out=scaled)
+        if of.base is not None:
+            np.subtract(scaled, of.base, out=scaled)
         cells = scratch[: scaled.size].reshape(scaled.shape)
         np.copyto(cells, scaled, casting="unsafe")
-        np.clip(cells, self._first, self._last, out=cells)
-        np.add(cells, self._shift, out=cells)
+        np.clip(cells, of.first, of.last, out=cells)
+        np.add(cells, of.shift, out=cells)
         self._counts += np.bincount(cells.reshape(-1), minlength=self._counts.size)
 
     def give(self, sums: Sequence[NumberSums]) -> None:
         """To each column the counts of its bins."""
-        if not self.rows:
+        of = self._cells
+        if not of.rows:
             return
-        counts = np.diff(np.cumsum(self._counts)[self._ends], prepend=0)  # reduceat takes as long as a block
-        stops = np.cumsum(self._bins).tolist()
-        for found, bins, stop in zip(sums, self._bins, stops, strict=False):
+        counts = np.diff(np.cumsum(self._counts)[of.ends], prepend=0)  # reduceat takes as long as a block
+        stops = np.cumsum(of.bins).tolist()
+        for found, bins, stop in zip(sums, of.bins, stops, strict=False):
             found.counts += counts[stop - bins : stop]
 
 

@@ -23,8 +23,16 @@ class Reservoir:
     def __init__(self, most: int, seed: int) -> None:
         self._most = most
         self._rng = np.random.default_rng(seed)
+        self._bound = 1.0  # rows with larger numbers do not stay
         self._keys = np.empty(0)
         self._parts: list[Mapping[str, Any]] = []
+
+    def expect(self, rows: int) -> None:
+        """So many rows will follow, or more: from the first on, no more stay than are needed, and some, lest
+        chance leave too few (in one of 10**8 files).
+        """
+        if not self._keys.size and rows > 0:
+            self._bound = min(1.0, (self._most + 6 * self._most**0.5) / rows)
 
     def add(self, columns: Mapping[str, Any]) -> None:
         """Rows that follow, as columns of one length by name."""
@@ -44,8 +52,9 @@ class Reservoir:
         """The numbers of those of so many rows that may stay; which rows they are is not drawn yet."""
         most, rng = self._most, self._rng
         if self._keys.size >= most:
-            bound = float(np.partition(self._keys, most - 1)[most - 1])
-            return rng.random(rng.binomial(rows, bound)) * bound
+            self._bound = min(self._bound, float(np.partition(self._keys, most - 1)[most - 1]))
+        if self._bound < 1:
+            return rng.random(rng.binomial(rows, self._bound)) * self._bound
         if self._keys.size or rows <= 2 * most:
             return rng.random(rows)
         bound = rng.beta(most, rows - most + 1)  # the largest of the smallest

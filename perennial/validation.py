@@ -179,6 +179,7 @@ class _Reading:
         of = parts.rows
         if of is not None and part.num_rows < of and not self._check.counts.rows:
             self._check.counts.duplicates.expect(of)
+            self._sample.expect(of)
         cleaned = self._check.add(part)
         counts = self._check.counts
         self.cut = counts.rows > self._config.validation.max_rows

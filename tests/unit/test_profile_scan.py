@@ -375,11 +375,14 @@ def test_a_reference_larger_than_memory_takes_two_passes() -> None:
     assert len(sampled.edges) == 255
 
 
+@pytest.mark.parametrize("expected", [None, 400, 1000])
 @pytest.mark.parametrize("part", [30, 130, 450, 1000])
-def test_a_reservoir_draws_every_row_alike(part: int) -> None:
+def test_a_reservoir_draws_every_row_alike(part: int, expected: int | None) -> None:
     chosen = []
     for seed in range(60):
         sample = Reservoir(100, seed)
+        if expected is not None:
+            sample.expect(expected)
         for start in range(0, 1000, part):
             sample.add({"i": np.arange(start, min(1000, start + part))})
         rows = sample.columns()["i"]
@@ -391,10 +394,25 @@ def test_a_reservoir_draws_every_row_alike(part: int) -> None:
     assert Reservoir(5, 0).columns() == {}
 
 
-def test_a_reservoir_keeps_the_smallest_numbers_that_all_rows_would_have() -> None:
+def test_a_reservoir_that_was_promised_more_rows_draws_fewer_and_all_alike() -> None:
+    chosen = []
+    for seed in range(60):
+        sample = Reservoir(100, seed)
+        sample.expect(4000)
+        sample.add({"i": np.arange(1000)})
+        chosen.append(sample.columns()["i"])
+    assert 30 < np.mean([len(rows) for rows in chosen]) < 50  # 160 of 4,000
+    times = np.bincount(np.concatenate(chosen) // 100, minlength=10)
+    assert stats.chisquare(times).pvalue > 1e-4
+
+
+@pytest.mark.parametrize("expected", [None, 1000])
+def test_a_reservoir_keeps_the_smallest_numbers_that_all_rows_would_have(expected: int | None) -> None:
     largest = []
     for seed in range(200):
         sample = Reservoir(20, seed)
+        if expected is not None:
+            sample.expect(expected)
         for rows in (300, 500, 200):
             sample.add({"i": np.arange(rows)})
         sample.columns()
