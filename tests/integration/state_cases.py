@@ -13,6 +13,8 @@ from tests.sample_run import event
 _DECIDE = event("decide")
 _TOLD = {"decision": {"action": "retrain", "summary": "data drift"}, "reason": "data drift"}
 
+ANSWERED = "2026-11-21T09:10:11.000Z"  # long ago
+
 # What is assigned when a state is entered, unless its case says otherwise.
 GIVEN: dict[str, Any] = {
     "run": "run-1",
@@ -50,6 +52,7 @@ GIVEN: dict[str, Any] = {
     "failure": {"Error": "TrainingFailed", "Cause": "no rows"},
     "failureReason": "TrainingFailed: no rows",
     "instances": [],
+    "answeredAt": ANSWERED,
 }
 
 
@@ -97,6 +100,7 @@ _EVALUATION = {
 CASES: dict[str, tuple[Case, ...]] = {
     "Start Run": (
         Case("Resolve Trigger", assigned={"model": "unknown", "champion": None, "reason": "", "tell": False}),
+        Case("Resolve Trigger", assigned={"answeredAt": None}),
     ),
     "Resolve Trigger": (
         Case(
@@ -301,7 +305,23 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case("Notify", given={"outcome": "skipped", "tell": True}),
         Case("Notify", given={"outcome": "quarantined"}),
     ),
-    "Notify": (Case("Succeed", answer=_NOTIFIED),),
+    "Notify": (Case("Trained?", answer=_NOTIFIED),),
+    "Trained?": (
+        Case("Look For Trainer"),
+        Case("Succeed", given={"answeredAt": None}),
+    ),
+    "Look For Trainer": (
+        Case("Trainer Gone?", given={"instances": ["i-1"]}, assigned={"instances": []}),
+        Case("Trainer Gone?", given={"run": "run-with-trainer"}, assigned={"instances": ["${InstanceId}"]}),
+    ),
+    "Trainer Gone?": (
+        Case("Succeed"),
+        Case("End Trainer", given={"instances": ["i-1"]}),
+        Case("Let Trainer Leave", given={"instances": ["i-1"], "answeredAt": "2100-01-01T00:00:00.000Z"}),
+    ),
+    "Let Trainer Leave": (Case("Look For Trainer"),),
+    "End Trainer": (Case("Count Orphan", given={"instances": ["${InstanceToEnd}"]}),),
+    "Count Orphan": (Case("Succeed", given={"instances": ["i-1"]}),),
     "Succeed": (Case("SUCCEEDED"),),
     "Handle Failure": (
         Case("Find Trainer", assigned={"failureReason": "TrainingFailed: no rows"}),
@@ -362,7 +382,10 @@ AFTER_ERROR: dict[str, str] = {
     "Start Next Run": "Count Outcome",
     "Count Outcome": "Write Report",
     "Write Report": "Worth Telling?",
-    "Notify": "Succeed",
+    "Notify": "Trained?",
+    "Look For Trainer": "Succeed",
+    "End Trainer": "Succeed",
+    "Count Orphan": "Succeed",
     "Find Trainer": "Find Champion",
     "Terminate Trainer": "Find Champion",
     "Find Champion": "Record Failure",

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -282,6 +283,16 @@ def test_what_a_run_records(results: Results) -> None:
     assert failed[":outcome"] == {"S": "failed"}
     assert failed[":reason"] == {"S": "TrainingFailed: no rows"}
     assert failed[":error"] == {"S": "TrainingFailed"}
+
+
+def test_when_the_training_answered_is_known_from_then_on(results: Results) -> None:
+    answered = results["branch", "Evaluate Challenger", 0].variables["answeredAt"]
+    assert timedelta() < datetime.now(UTC) - datetime.fromisoformat(answered) < timedelta(hours=1)
+
+
+def test_what_had_to_be_ended_is_counted(results: Results) -> None:
+    (metric,) = results["error", "Count Orphan"].attempts[0]["arguments"]["MetricData"]
+    assert (metric["MetricName"], metric["Value"]) == ("InstancesOrphaned", 1)
 
 
 @pytest.mark.parametrize("name", ["Start Next Run", "Start Next Run After Failure"])

@@ -46,7 +46,8 @@ CLOSE = [
     "Write Report",
     "Worth Telling?",
 ]
-TOLD = [*CLOSE, "Notify", "Succeed"]
+TOLD = [*CLOSE, "Notify", "Trained?", "Succeed"]
+GONE = [*TOLD[:-1], "Look For Trainer", "Trainer Gone?", "Succeed"]
 QUIET = [*CLOSE, "Succeed"]
 FAILURE = ["Handle Failure", "Find Trainer", "Trainer Left?", "Terminate Trainer", "Find Champion"]
 FAILURE += ["Record Failure"]
@@ -176,17 +177,17 @@ Plan = tuple[str, str, TriggerKind, str, Outcome, int | None, int | None, float 
 _ARRIVED = "an object arrived: incoming/iris/"
 _PLAN: list[Plan] = [
     ("first-data", "No champion yet: the first data set trains version 1", "upload", _ARRIVED + "first.csv",
-     "promoted", None, 1, None, [*BAKE, "Check Champion", "Still Champion?", "Settle Promotion", *TOLD]),
+     "promoted", None, 1, None, [*BAKE, "Check Champion", "Still Champion?", "Settle Promotion", *GONE]),
     ("stable-batch", "A stable batch: no drift, nothing to do", "upload", _ARRIVED + "stable.csv",
      "skipped", 1, 1, 0.1, [*DECIDE, "Skip", *QUIET]),
     ("drifted-batch", "A season with other measurements: version 2", "upload", _ARRIVED + "season.parquet",
-     "promoted", 1, 2, 1.6, [*BAKE, "Check Champion", "Still Champion?", "Settle Promotion", *TOLD]),
+     "promoted", 1, 2, 1.6, [*BAKE, "Check Champion", "Still Champion?", "Settle Promotion", *GONE]),
     ("broken-batch", "A broken batch: refused", "upload", _ARRIVED + "broken.csv",
      "quarantined", 2, 2, None, [*CHECK, "Quarantine", *TOLD]),
     ("mislabelled-batch", "A mislabelled batch: the challenger is worse", "upload", _ARRIVED + "labels.csv",
-     "rejected", 2, 2, 0.9, [*TRAIN, "Reject Challenger", "Batch Suspect?", "Hold Batch", *TOLD]),
+     "rejected", 2, 2, 0.9, [*TRAIN, "Reject Challenger", "Batch Suspect?", "Hold Batch", *GONE]),
     ("bad-promotion", "A promotion that turns bad while it bakes", "upload", _ARRIVED + "bake.csv",
-     "rolled_back", 2, 2, 1.2, [*PROMOTE, *(["Bake", *WATCH] * 2), "Roll Back", *TOLD]),
+     "rolled_back", 2, 2, 1.2, [*PROMOTE, *(["Bake", *WATCH] * 2), "Roll Back", *GONE]),
     ("scheduled", "The nightly schedule", "schedule", "the schedule retraining-iris",
      "skipped", 2, 2, 0.05, [*DECIDE, "Skip", *QUIET]),
     ("alarm", "An alarm on the model's performance", "alarm", "the alarm perennial/retrain/iris/performance",

@@ -262,6 +262,15 @@ def test_no_path_ends_unrecorded_locked_or_with_an_instance(end: str, gate: str)
     assert end not in reachable(MACHINE["StartAt"], without=gate)
 
 
+def test_a_run_that_trained_looks_for_its_instance_before_it_ends() -> None:
+    """Trained? knows that it did by the time of the answer; a run that did not has no instance to look for."""
+    assert "Record Outcome" not in reachable("Train On EC2", without="Evaluate Challenger", failing=False)
+    assert "answeredAt" in STATES["Evaluate Challenger"]["Assign"]
+    assert "Skip" not in reachable("Train On EC2")  # the only outcome that ends without Trained?
+    assert "Succeed" not in reachable("Notify", without="Trained?")
+    assert "Trained?" not in reachable("Skip", without="Notify")
+
+
 def test_bad_data_never_trains() -> None:
     assert "Train On EC2" not in reachable("Quarantine")
     assert "Train On EC2" not in reachable("Skip")
