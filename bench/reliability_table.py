@@ -48,8 +48,7 @@ _MEANING = {
     "interruption": "spot interruption notice, then termination",
     "rebalance": "rebalance recommendation, and no interruption",
     "hang": "every process stands still while EC2 calls the instance running. One that hangs after its "
-    "answer is waited for by nobody: Sweep Instances ends it within half an hour, which the campaign does "
-    "not see",
+    "answer is ended by its run, a minute after the answer at the earliest",
     "network": "the instance's calls of AWS find nobody, for a while or for good",
     "disk": "no file grows any further, for a while or for good",
     "s3": "S3 answers 503 SlowDown, for a while or for good",

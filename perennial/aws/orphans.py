@@ -14,11 +14,14 @@ from perennial.aws.attempts import Attempts
 from perennial.aws.compute import Fleet, Seen
 from perennial.aws.launching import Launcher
 from perennial.aws.ledger import Ledger
+from perennial.aws.registry import Registry
 from perennial.aws.workflow import Callback, Workflow
 from perennial.cost import OVERHEAD_SECONDS, Attempt
 from perennial.errors import CallbackExpired, TrainerLost
 
 LONGEST = timedelta(minutes=240)  # by the instance's own dead man's switch
+# Its version registered, it answers (for two minutes, should AWS be away), ships its log and shuts down.
+LAST_STEPS = timedelta(minutes=5)
 
 logger = Logger(service="perennial", child=True)
 
@@ -50,11 +53,13 @@ class Orphans:
         launcher: Launcher,
         attempts: Attempts,
         ledger: Ledger,
+        registry: Registry,
         workflow: Workflow,
         callback: Callable[[str], Callback],
     ) -> None:
         self._fleet, self._launcher, self._attempts = fleet, launcher, attempts
-        self._ledger, self._workflow, self._callback = ledger, workflow, callback
+        self._ledger, self._registry, self._workflow = ledger, registry, workflow
+        self._callback = callback
 
     def tell(self, attempt: Attempt, token: str, why: str) -> bool:
         """Answer TrainerLost to the run, if it still waits for this attempt."""
@@ -111,9 +116,17 @@ class Orphans:
             return f"run {item.run} is over"
         if not self._attempts.is_current(item.run, item.attempt):
             return f"run {item.run} goes on without attempt {item.attempt}"
+        if self._has_trained(item, now):
+            return f"run {item.run} has its version and waits for the instance no longer"
         if now - item.since > self._allowed(item):
             return f"it has run since {item.since:%Y-%m-%d %H:%M} UTC, longer than attempt {item.attempt} may"
         return None
+
+    def _has_trained(self, item: Seen, now: datetime) -> bool:
+        """Is its version registered for so long that it should be gone? Its run looks only at its own end."""
+        versions = self._registry.versions(item.model or "")
+        made = [record.created_at for record in versions if record.run == item.run]
+        return any(item.since <= at <= now - LAST_STEPS for at in made)
 
     def _allowed(self, item: Seen) -> timedelta:
         known = self._attempts.of_instance(item.instance_id)

@@ -181,7 +181,13 @@ class Services:
         from perennial.aws.orphans import Orphans
 
         return Orphans(
-            self.fleet, self.launcher, self.attempts, self.ledger, self.workflow, callback=self.callback
+            self.fleet,
+            self.launcher,
+            self.attempts,
+            self.ledger,
+            self.registry,
+            self.workflow,
+            callback=self.callback,
         )
 
     @cached_property

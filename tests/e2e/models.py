@@ -88,6 +88,7 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     "starved": {"estimator": _STEADY},
     "unheard": {},
     "overfull": {},
+    "frozen": {},
     # test_concurrency
     "gathering": crowd.GATHERING,
     **{f"one-of-many-{number:02d}": crowd.GATHERING for number in range(MANY)},

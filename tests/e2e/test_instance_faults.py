@@ -8,13 +8,14 @@ import pytest
 
 from perennial.aws.clients import client
 from scenarios import iris
-from tests.e2e.support import Deployment, Model, until
+from tests.e2e.support import Deployment, Model, living_instances, until
 
 FAULTS: tuple[dict[str, Any], ...] = (
     {"kind": "interruption", "model": "interrupted", "attempt": 0},
     {"kind": "kill", "model": "starved", "attempt": 0, "at": "data loaded"},
     {"kind": "callback", "model": "unheard", "attempt": 0, "error": "AccessDeniedException"},
     {"kind": "disk", "model": "overfull"},
+    {"kind": "hang", "model": "frozen", "at": "reported"},
 )
 
 
@@ -116,6 +117,37 @@ class TestLoss:
         assert "the answer was refused" in console(stack, "unheard", run, attempt=0)[1]
         assert model.follow(run)["outcome"] == "promoted"
         assert [record.version for record in model.services.registry.versions("unheard")] == [1]
+
+
+class TestHangAfterTheAnswer:
+    """The run has what it waited for; the instance never shuts itself down."""
+
+    def test_the_run_ends_it_before_it_ends_itself(self, stack: Deployment, runs: dict[str, str]) -> None:
+        run, model = runs["frozen"], stack.model("frozen")
+        instance, said = console(stack, "frozen", run, attempt=0)
+        assert "fault: hang" in said
+        assert model.follow(run)["outcome"] == "promoted"
+        assert errors(stack, run) == []
+        assert model.path(run)[-3:] == ["End Trainer", "Count Orphan", "Succeed"]
+        assert instance not in [one["InstanceId"] for one in living_instances()]
+
+    def test_what_it_cost_is_settled(self, stack: Deployment, runs: dict[str, str]) -> None:
+        attempts = stack.services.attempts
+        until(lambda: attempts.open("frozen") == [], "the attempt is settled")
+        (attempt,) = attempts.of_run("frozen", runs["frozen"])
+        assert attempt.ended_at
+        assert attempt.minutes > 1  # a minute after its answer it was ended
+        entry = stack.services.ledger.run(runs["frozen"])
+        assert entry
+        assert entry["training_minutes"] > 1
+
+    @pytest.mark.parametrize("name", ["undisturbed", "interrupted"])
+    def test_an_instance_that_goes_by_itself_is_left_to_it(
+        self, stack: Deployment, runs: dict[str, str], name: str
+    ) -> None:
+        path = stack.model(name).path(runs[name])
+        assert "Look For Trainer" in path
+        assert "End Trainer" not in path
 
 
 class TestFullDisk:

@@ -11,7 +11,7 @@ from perennial.aws.workflow import Callback
 from perennial.config import load_model
 from perennial.cost import OVERHEAD_SECONDS, Attempt
 from tests.integration.function_support import invoke
-from tests.integration.moto_support import Executions
+from tests.integration.moto_support import Executions, record
 from tests.integration.trainer_support import TOKEN, Task
 
 RUN = "run-1"
@@ -41,7 +41,7 @@ def launch(services: Services, number: int = 0) -> Attempt:
 def sweep(services: Services, task: Task, after: timedelta = GRACE + timedelta(minutes=1)) -> Swept:
     s = services
     orphans = Orphans(
-        s.fleet, s.launcher, s.attempts, s.ledger, s.workflow, lambda token: Callback(task, token)
+        s.fleet, s.launcher, s.attempts, s.ledger, s.registry, s.workflow, lambda token: Callback(task, token)
     )
     return orphans.sweep(["iris"], datetime.now(UTC) + after, GRACE)
 
@@ -118,6 +118,28 @@ def test_an_instance_that_outlives_its_time_is_ended_and_its_run_told(services: 
     found = sweep(services, task, LONG + timedelta(minutes=1))
     assert "longer than attempt 0 may" in found.ended[0].reason
     assert (found.told, alive(services), task.error) == ((RUN,), [], "TrainerLost")
+
+
+def test_an_instance_that_hangs_after_its_answer_is_ended_while_its_run_goes_on(
+    services: Services, task: Task
+) -> None:
+    """The run may wait for a person for days."""
+    launch(services)
+    Callback(task, TOKEN).succeed("{}")
+    made = datetime.now(UTC) + timedelta(minutes=8)
+    services.registry.register(record(1, run=RUN, created_at=made))
+    assert sweep(services, task) == Swept((), (), ())  # it may still be shipping its log
+    found = sweep(services, task, timedelta(minutes=14))
+    assert found.ended[0].reason == f"run {RUN} has its version and waits for the instance no longer"
+    assert (found.told, len(found.settled), alive(services)) == ((), 1, [])
+
+
+def test_the_version_of_an_earlier_attempt_ends_no_later_one(services: Services, task: Task) -> None:
+    """It could not answer, and trains anew."""
+    services.registry.register(record(1, run=RUN, created_at=datetime.now(UTC) - timedelta(hours=1)))
+    attempt = launch(services, 1)
+    assert sweep(services, task) == Swept((), (), ())
+    assert alive(services) == [attempt.instance_id]
 
 
 def test_what_was_reserved_for_a_run_that_is_over_is_given_back(

@@ -263,7 +263,7 @@ def test_no_path_ends_unrecorded_locked_or_with_an_instance(end: str, gate: str)
 
 
 def test_a_run_that_trained_looks_for_its_instance_before_it_ends() -> None:
-    """Trained? knows that it did by the time of the answer; a run that did not has no instance to look for."""
+    """Trained? knows that it did by the time of the answer; one that did not has no instance."""
     assert "Record Outcome" not in reachable("Train On EC2", without="Evaluate Challenger", failing=False)
     assert "answeredAt" in STATES["Evaluate Challenger"]["Assign"]
     assert "Skip" not in reachable("Train On EC2")  # the only outcome that ends without Trained?
