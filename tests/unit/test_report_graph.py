@@ -90,6 +90,7 @@ def test_waiting_is_a_loop_and_all_other_ways_lead_down() -> None:
         ("Collect Uploads", "Resolve Trigger"),
         ("Champion Healthy?", "Bake"),
         ("Await Approval", "Ask For Approval"),
+        ("Let Trainer Leave", "Look For Trainer"),
         ("Let Canary Serve", "Try Canary"),
     }
 
