@@ -6,7 +6,7 @@ Neither pandas nor pyarrow is imported at the top: a column brings the methods i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Mapping, Set, Sized
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -21,23 +21,27 @@ if TYPE_CHECKING:
 Kind = Literal["number", "category", "boolean", "datetime", "text"]
 Floats = NDArray[np.float64]
 
+TABLE = "a DataFrame, a pyarrow Table or a mapping of arrays"
+
 _MANY_LEVELS = 256
 _LOOKED_AT = 100_000
+_NO_ARRAYS = (str, bytes, bytearray, Mapping, Set)  # a list of them would be of characters, or of keys
 _EXACT = 2**53  # integers below are floats without loss
 
 
-def columns_of(table: Any) -> dict[str, Any]:
-    """Columns by name of a pandas DataFrame, a pyarrow Table or a mapping of arrays. Raises TypeError for
-    anything else, and InvalidData where two columns have one name or not the same number of rows.
+def columns_of(table: Any, expected: str = f"table: expected {TABLE}") -> dict[str, Any]:
+    """Columns by name of a pandas DataFrame, of what pyarrow makes a table of, or of a mapping of arrays.
+
+    Raises InvalidData for anything else, in the words of `expected`, and where two columns have one name or
+    not the same number of rows.
     """
-    if hasattr(table, "column_names"):  # pyarrow
-        named = list(zip(table.column_names, table.columns, strict=True))
-    elif isinstance(table, Mapping) or (hasattr(table, "items") and hasattr(table, "columns")):
-        named = [(str(name), _column(values)) for name, values in table.items()]
+    if isinstance(table, type):  # a class has what its tables have
+        raise _no_table(table, expected)
+    if isinstance(table, Mapping) or (hasattr(table, "items") and hasattr(table, "columns")):
+        named = [(str(name), _column(str(name), values)) for name, values in table.items()]
     else:
-        raise TypeError(
-            f"expected a DataFrame, a pyarrow Table or a mapping of arrays, got {type(table).__name__}"
-        )
+        arrow = _arrow_table(table, expected)
+        named = list(zip(arrow.column_names, map(_without_views, arrow.columns), strict=True))
     found = dict(named)
     if len(found) < len(named):
         twice = next(name for name, times in Counter(name for name, _ in named).items() if times > 1)
@@ -49,15 +53,42 @@ def columns_of(table: Any) -> dict[str, Any]:
     return found
 
 
-def _column(values: Any) -> Any:
+def _arrow_table(table: Any, expected: str) -> Any:
+    """A pyarrow Table or its like, or one made of what hands out its rows as Arrow, as polars does."""
+    if hasattr(table, "column_names") and hasattr(table, "columns"):
+        return table
+    if not hasattr(table, "__arrow_c_stream__"):
+        raise _no_table(table, expected)
+    import pyarrow as pa
+
+    try:
+        return pa.table(table)
+    except (TypeError, ValueError) as error:  # a column alone
+        raise _no_table(table, expected) from error
+
+
+def _without_views(values: Any) -> Any:
+    """Of strings as polars lays them out pyarrow counts neither levels nor characters."""
+    return values.cast("large_string") if str(values.type) == "string_view" else values
+
+
+def _no_table(given: Any, expected: str) -> InvalidData:
+    return InvalidData(f"{expected}, got {type(given).__name__}")
+
+
+def _column(name: str, values: Any) -> Any:
     """A column that can be cut: lists become arrays, whatever they hold."""
-    if hasattr(values, "dtype") or is_arrow(values):
-        if getattr(values, "ndim", 1) != 1:
-            raise TypeError(f"expected an array of one dimension for every column, got {values.ndim}")
+    dimensions = getattr(values, "ndim", 1)
+    if dimensions != 1:
+        raise InvalidData(f"column {name!r}: expected an array of one dimension, got {dimensions}")
+    if is_arrow(values) and hasattr(values, "null_count"):
+        return _without_views(values)
+    masked = hasattr(values, "filled")  # numpy's masked arrays: as a list, what is masked is None
+    if hasattr(values, "dtype") and not masked:
         return values
-    if isinstance(values, str) or not hasattr(values, "__len__"):
-        raise TypeError(f"expected an array for every column, got {type(values).__name__}")
-    values = list(values)
+    if isinstance(values, _NO_ARRAYS) or is_arrow(values) or not hasattr(values, "__len__"):
+        raise InvalidData(f"column {name!r}: expected an array, got {type(values).__name__}")
+    values = values.tolist() if masked else list(values)
     if not any(isinstance(value, Sized) and not isinstance(value, str | bytes) for value in values):
         return np.asarray(values)
     nested = np.empty(len(values), object)

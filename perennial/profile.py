@@ -7,13 +7,14 @@ KB per column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Self
 
 import numpy as np
 
+from perennial.arguments import block, need
 from perennial.column_profiles import (
     CHARACTER_CLASSES,
     MAX_LEVELS,
@@ -21,9 +22,9 @@ from perennial.column_profiles import (
     ColumnProfile,
     NumberColumn,
 )
-from perennial.columns import Kind, columns_of, incoming_type, kind_of
+from perennial.columns import TABLE, Kind, columns_of, incoming_type, kind_of
 from perennial.data_config import Column
-from perennial.errors import MissingColumn, ProfileMismatch
+from perennial.errors import InvalidRequest, MissingColumn, ProfileMismatch
 from perennial.products import Products
 from perennial.profiling import SAMPLED, Part, Plan, Scan, co_moment_names, own_edges
 from perennial.reservoir import Reservoir
@@ -40,6 +41,8 @@ __all__ = [
     "ProfileStream",
 ]
 
+Schema = Mapping[str, Column | Mapping[str, Any]]
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -55,21 +58,26 @@ class Profile:
     products: Products | None = None
 
     @classmethod
-    def of(cls, table: Any, like: Profile | None = None, schema: Mapping[str, Column] | None = None) -> Self:
-        """Summarise a pandas DataFrame, a pyarrow Table or a mapping of arrays, each column of shape (rows,).
+    def of(cls, table: Any, like: Any = None, schema: Schema | None = None) -> Self:
+        """Summarise a DataFrame (pandas, polars), a pyarrow Table or a mapping of arrays, each column of
+        shape (rows,).
 
-        With `like` (a reference's profile) its columns are counted into its bins, and others are left out;
-        MissingColumn where the table lacks one. Else with `schema` (`ModelConfig.columns`) the declared
-        columns present are taken with their declared types. Else every column is taken as what it looks like.
+        With `like` (a reference's profile, or a reference) its columns are counted into its bins, and others
+        are left out. Else with `schema` (`ModelConfig.columns`) the declared columns present are taken with
+        their declared types. Else every column is taken as what it looks like.
+
+        Raises InvalidData where `table` is no table, names a column twice or has columns of several lengths,
+        MissingColumn where it lacks one of `like`, ProfileMismatch where values are none of their declared
+        type or that of `like`, InvalidRequest where `schema` does not say what columns are.
         """
         given = columns_of(table)
-        stream = ProfileStream(given, like, schema)
+        stream = ProfileStream(given, None if like is None else as_profile("like", like), _schema(schema))
         stream.add(given)
         return cls(*stream.parts())
 
     @classmethod
     def of_parts(
-        cls, parts: Callable[[], Iterable[Any]], schema: Mapping[str, Column] | None = None, seed: int = 0
+        cls, parts: Callable[[], Iterable[Any]], schema: Schema | None = None, seed: int = 0
     ) -> Self:
         """Summarise a reference that is larger than memory. `parts()` is called twice, for two passes over
         tables with the same columns.
@@ -77,23 +85,47 @@ class Profile:
         The first pass draws a sample of at most 65,536 rows, whose quantiles become the bins; the second
         counts every row. Counts, moments and extremes are exact. Only the depth of a bin varies: one in 256
         of the rows, with a standard error of 6 % of that where there are more rows than the sample has.
+
+        Raises what `of` raises, MissingColumn where a part lacks a column of the first, InvalidRequest where
+        `parts` is no function that gives the same tables twice.
         """
         sample = Reservoir(SAMPLED, seed)
-        for part in parts():
-            sample.add(columns_of(part))
-        first = sample.columns()
-        stream = ProfileStream(first, None, schema)
-        for part in parts():
-            stream.add(columns_of(part))
-        return cls(*stream.parts())
+        first: dict[str, Any] = {}
+        rows = 0
+        for part in _tables(parts):
+            first = first or part
+            _need(first, part, "the first part")
+            sample.add(part)
+            rows += len(next(iter(part.values()), ()))
+        stream = ProfileStream(sample.columns() or first, None, _schema(schema))
+        for part in _tables(parts):
+            stream.add(part)
+        profile = cls(*stream.parts())
+        if profile.rows != rows:
+            raise InvalidRequest(
+                f"parts: expected the same tables each time, got {rows} rows, then {profile.rows}"
+            )
+        return profile
 
     @classmethod
     def merge_all(cls, profiles: Iterable[Self]) -> Self:
-        """The profile of all shards together; there must be one."""
-        return reduce(cls.merge, profiles)
+        """The profile of all shards together.
+
+        Raises InvalidRequest where there is none, or something else among them, and what `merge` raises.
+        """
+        need("profiles", profiles, Iterable, "the profiles of some shards")
+        shards = list(profiles)
+        if not shards:
+            raise InvalidRequest("profiles: expected those of one shard or more, got none")
+        for shard in shards:
+            need("profiles", shard, Profile, "a Profile for every shard")
+        return reduce(cls.merge, shards)
 
     def merge(self, other: Self) -> Self:
-        """The profile of both tables together. Raises ProfileMismatch where they were not binned alike."""
+        """The profile of both tables together. Raises ProfileMismatch where they were not binned alike,
+        InvalidRequest where `other` is no Profile.
+        """
+        need("other", other, Profile, "a Profile")
         if self.columns.keys() != other.columns.keys():
             raise ProfileMismatch(f"columns differ: {sorted(self.columns.keys() ^ other.columns.keys())}")
         merged: dict[str, ColumnProfile] = {}
@@ -103,7 +135,10 @@ class Profile:
                 raise ProfileMismatch(
                     f"column {name!r} is a {mine.kind} in one profile, a {theirs.kind} in the other"
                 )
-            merged[name] = mine.merge(theirs)  # type: ignore[arg-type]
+            try:
+                merged[name] = mine.merge(theirs)  # type: ignore[arg-type]
+            except ProfileMismatch as error:
+                raise ProfileMismatch(f"column {name!r}: {error}") from error
         products = self.products
         if products is not None and other.products is not None:
             same = np.array_equal(products.centres, other.products.centres)
@@ -118,7 +153,10 @@ class Profile:
 
     @classmethod
     def load(cls, body: bytes) -> Self:
-        """Read what `save` wrote. Raises ProfileMismatch where it is something else."""
+        """Read what `save` wrote. Raises ProfileMismatch where it is something else, cut short, or of another
+        format, InvalidRequest where it is nothing that can be read.
+        """
+        need("body", body, bytes | bytearray | str, "what `Profile.save` gave")
         return cls(*load_profile(body))
 
 
@@ -169,6 +207,31 @@ class ProfileStream:
         return self._scan.rows, self._scan.columns(), self.incoming, self._scan.products()
 
 
+def as_profile(name: str, given: Any) -> Profile:
+    """A profile, or that of a table. Raises InvalidData, of which argument, where it is neither."""
+    if isinstance(given, Profile):
+        return given
+    return Profile.of(columns_of(given, f"{name}: expected a Profile, {TABLE}"))
+
+
+def _tables(parts: Any) -> Iterator[dict[str, Any]]:
+    if not callable(parts):
+        raise InvalidRequest(
+            f"parts: expected a function that gives tables, to be called twice, got {type(parts).__name__}"
+        )
+    given = parts()
+    if not isinstance(given, Iterable) or isinstance(given, Mapping) or hasattr(given, "columns"):
+        raise InvalidRequest(f"parts: expected a function that gives tables, it gave {type(given).__name__}")
+    return map(columns_of, given)
+
+
+def _schema(given: Schema | None) -> Mapping[str, Column] | None:
+    if given is None:
+        return None
+    need("schema", given, Mapping, "a mapping of names to Columns")
+    return {name: block(f"schema of {name!r}", column, Column) for name, column in given.items()}
+
+
 def _kinds(
     given: Mapping[str, Any], like: Profile | None, schema: Mapping[str, Column] | None
 ) -> dict[str, Kind]:
@@ -179,12 +242,10 @@ def _kinds(
     return {name: kind_of(values) for name, values in given.items()}
 
 
-def _need(kinds: Mapping[str, Kind], given: Mapping[str, Any]) -> None:
-    missing = [name for name in kinds if name not in given]
+def _need(names: Iterable[str], given: Mapping[str, Any], whose: str = "the reference") -> None:
+    missing = [name for name in names if name not in given]
     if missing:
-        raise MissingColumn(
-            f"the table has no column {', '.join(map(repr, missing))}, which the reference has"
-        )
+        raise MissingColumn(f"the table has no column {', '.join(map(repr, missing))}, which {whose} has")
 
 
 def _joined(

@@ -23,6 +23,7 @@ FORMAT = 2
 Stored = tuple[int, dict[str, ColumnProfile], tuple[tuple[str, str], ...], Products | None]
 _DTYPES = {kind: np.dtype(f"<{kind}") for kind in ("f8", "u1", "u2", "u4", "u8")}
 _NO_HASHES = "u8:"
+_SHOWN = 24
 _PLAIN = ("kind", "count", "nulls", "infinite", "zeros", "low", "high", "mean", "m2", "m3", "m4")
 
 
@@ -43,12 +44,11 @@ def dump_profile(
     return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
 
 
-def load_profile(body: bytes) -> Stored:
+def load_profile(body: bytes | bytearray | str) -> Stored:
     """Read what `dump_profile` wrote. Raises ProfileMismatch where it is something else."""
     try:
         document = json.loads(body)
-        if document["format"] != FORMAT:
-            raise ProfileMismatch(f"the profile has format {document['format']}: expected {FORMAT}")
+        _known_format(document)
         return (
             int(document["rows"]),
             {name: _load_column(stored) for name, stored in document["columns"].items()},
@@ -56,7 +56,18 @@ def load_profile(body: bytes) -> Stored:
             None if document["products"] is None else _load_products(document["products"]),
         )
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise ProfileMismatch(f"this is not a stored profile: {error}") from error
+        why = f"it has no {error}" if isinstance(error, KeyError) else error
+        seen = f"it begins with {body[:_SHOWN]!r}" if body else "it is empty"
+        raise ProfileMismatch(f"this is not a stored profile: {seen} ({why})") from error
+
+
+def _known_format(document: Any) -> None:
+    if not isinstance(document, dict):
+        raise TypeError(f"expected a mapping, got a {type(document).__name__}")
+    found = document["format"]
+    if found != FORMAT:
+        age = "a later" if isinstance(found, int) and found > FORMAT else "another"
+        raise ProfileMismatch(f"the profile has format {found!r}, of {age} Perennial: expected {FORMAT}")
 
 
 def _dump_column(column: ColumnProfile) -> dict[str, Any]:
@@ -92,12 +103,19 @@ def _load_column(stored: dict[str, Any]) -> ColumnProfile:
     if "edges" in stored:
         edges, known = _edges(stored.pop("edges"))
         stored["characters"] = tuple(stored["characters"])
+        _same_size(counts, edges.size + 1)
         number = NumberColumn(**stored, edges=known, counts=tuple(counts.tolist()), distinct=distinct)
         return with_arrays(number, edge_array=edges, count_array=counts)
     stored["levels"] = tuple(stored["levels"])
     stored["unseen"] = tuple((str(level), int(times)) for level, times in stored["unseen"])
+    _same_size(counts, len(stored["levels"]))
     category = CategoryColumn(**stored, counts=tuple(counts.tolist()), distinct=distinct)
     return with_arrays(category, count_array=counts)
+
+
+def _same_size(counts: NDArray[np.int64], expected: int) -> None:
+    if counts.size != expected:
+        raise ValueError(f"expected {expected} counts of a column, got {counts.size}")
 
 
 @lru_cache(512)

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from scipy.special import ndtri
 
+from perennial.arguments import block, need, numbers
 from perennial.column_profiles import without_values
-from perennial.columns import columns_of, kind_of
+from perennial.columns import TABLE, columns_of, kind_of
 from perennial.config import DriftPolicy
 from perennial.contracts.words import DriftKind
 from perennial.drift.correlation import structure
@@ -25,7 +26,10 @@ from perennial.drift.table_test import TableTest
 from perennial.drift.tables import compare_tables
 from perennial.drift.words import performance_words, ranked_reasons, summarise, told
 from perennial.errors import MissingColumn, ProfileMismatch
-from perennial.profile import ColumnProfile, NumberColumn, Profile
+from perennial.profile import ColumnProfile, NumberColumn, Profile, as_profile
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _TESTS: tuple[TestName, ...] = get_args(TestName)
 
@@ -33,17 +37,17 @@ _TESTS: tuple[TestName, ...] = get_args(TestName)
 def detect_drift(  # noqa: PLR0913
     reference: Any,
     current: Any,
-    policy: DriftPolicy | None = None,
+    policy: DriftPolicy | Mapping[str, Any] | None = None,
     state: Mapping[str, Any] | None = None,
     *,
     label: str | None = None,
     performance: PerformanceChange | None = None,
     columns: Iterable[str] | None = None,
-    importances: Mapping[str, float] | None = None,
+    importances: "Mapping[str, float] | pd.Series[float] | None" = None,
     multivariate: MultivariateChange | None = None,
 ) -> DriftReport:
-    """Compare current data with a reference, each a `Profile`, a DataFrame, a pyarrow Table or a mapping of
-    arrays.
+    """Compare current data with a reference, each a `Profile`, a DataFrame (pandas, polars), a pyarrow Table
+    or a mapping of arrays. `policy` is a `DriftPolicy` or a mapping of its fields.
 
     `columns` to compare (default: all of the reference; leave out keys, whose values are new in every batch).
     `label` names the one among them whose drift is label drift. `performance` adds the champion's score on
@@ -55,15 +59,22 @@ def detect_drift(  # noqa: PLR0913
     material (at least `policy.min_effect`, free of sampling noise, weighted by importance). Performance
     drifted when the drop is significant in the same family of tests and at least `min_performance_drop`.
 
-    Raises ProfileMismatch where the two were not binned alike, MissingColumn where the reference has no
-    column of `columns` or no `label`; a column that current data merely lacks is schema drift.
+    Raises ProfileMismatch where the two were not binned alike or `state` is none, MissingColumn where the
+    reference has no column of `columns` or no `label` (a column that current data merely lacks is schema
+    drift), InvalidData where `reference` or `current` is no table, InvalidRequest where another argument is
+    not of its kind.
     """
-    policy = policy or DriftPolicy()
-    before = reference if isinstance(reference, Profile) else Profile.of(reference)
+    policy = DriftPolicy() if policy is None else block("policy", policy, DriftPolicy)
+    need("state", state, Mapping | None, "the `state` of a report, as a mapping")
+    need("performance", performance, PerformanceChange | None, "a PerformanceChange")
+    need("multivariate", multivariate, MultivariateChange | None, "a MultivariateChange")
+    leaning = None if importances is None else numbers("importances", importances)
+    label = None if label is None else str(label)
+    before = as_profile("reference", reference)
     before, now, schema = _profiled(current, before)
     names = _names(before, now, schema, columns, label)
     evidence = compare_columns(before, now, names)
-    weights = leanings([name for name in names if name != label], importances)
+    weights = leanings([name for name in names if name != label], leaning)
     pair = structure(before, now, names)
     accumulated, recent, carried = accumulate(before, now, names, policy, state, weights, pair)
     tables, share = compare_tables(pair, evidence, weights, multivariate, recent, policy)
@@ -123,7 +134,7 @@ def _profiled(current: Any, before: Profile) -> tuple[Profile, Profile, SchemaCh
     """Both profiles of the columns that can be compared, and how the schema changed."""
     if isinstance(current, Profile):
         return before, current, profile_schema(before, current)
-    given = columns_of(current)
+    given = columns_of(current, f"current: expected a Profile, {TABLE}")
     before = _of_kinds_that_came(before, given)
     schema = table_schema(given, before)
     gone = {*schema.removed, *schema.retyped}
@@ -147,7 +158,9 @@ def _names(
     before: Profile, now: Profile, schema: SchemaChange, wanted: Iterable[str] | None, label: str | None
 ) -> list[str]:
     gone = {*schema.removed, *schema.retyped}
-    names = list(before.columns) if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
+    need("columns", wanted, Iterable | None, "the names of columns")
+    wanted = before.columns if wanted is None else [wanted] if isinstance(wanted, str) else wanted
+    names = list(dict.fromkeys(map(str, wanted)))  # strings, as those of every profile
     for name in [*names, *([label] if label is not None else [])]:
         if name not in before.columns:
             raise MissingColumn(f"the reference has no column {name!r}: found {', '.join(before.columns)}")

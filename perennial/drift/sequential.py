@@ -51,6 +51,7 @@ FORMAT = 2
 _BASE = 4  # steps and slopes start after 0, 4, 16, 64 ... batches
 _STEP_PRIOR, _SLOPE_PRIOR = 0.2, 0.03  # tau, in standard deviations (per batch)
 _PARTS = ("rows", "sums", "effects")
+_ROWS = 5  # of a start's matrix
 
 
 @dataclass(frozen=True)
@@ -97,10 +98,13 @@ class SequentialState:
 
         Raises ProfileMismatch where it is something else.
         """
+        if stored and "reference" not in stored:
+            found = ", ".join(map(str, stored))
+            raise ProfileMismatch(f"this is not a stored detector state: it has no 'reference', but {found}")
         if not stored or stored.get("reference") != reference or stored.get("format") != FORMAT:
             return cls(reference)
         try:
-            return cls(
+            state = cls(
                 reference,
                 int(stored["batches"]),
                 tuple(stored["watched"]),
@@ -112,8 +116,23 @@ class SequentialState:
                     for b in stored["recent"]
                 ),
             )
+            state._need_whole()
         except (KeyError, TypeError, ValueError) as error:
-            raise ProfileMismatch(f"this is not a stored detector state: {error}") from error
+            why = f"it has no {error}" if isinstance(error, KeyError) else error
+            raise ProfileMismatch(f"this is not a stored detector state: {why}") from error
+        return state
+
+    def _need_whole(self) -> None:
+        """Raise ValueError where parts are missing: a number for every direction, a start for every batch
+        that began one.
+        """
+        parts = [row for start in self.sums for row in start]
+        parts += [getattr(bucket, part) for bucket in self.recent for part in _PARTS]
+        if any(len(part) != len(self.watched) for part in (*parts, self.p_values)):
+            raise ValueError(f"expected {len(self.watched)} numbers in every row")
+        begun = bool(self.sums) and begin(len(self.sums) - 1) <= self.batches < begin(len(self.sums))
+        if not begun or any(len(start) != _ROWS for start in self.sums):
+            raise ValueError(f"expected {_ROWS} rows of sums for every start in {self.batches} batches")
 
 
 def accumulate(
@@ -145,9 +164,9 @@ def advance(state: SequentialState, watched: list[Direction]) -> SequentialState
     batch = state.batches + 1
     m = np.array([direction.rows for direction in watched], float)
     d = np.array([direction.difference for direction in watched], float)
-    sums = [np.array(start).reshape(5, len(watched)) for start in state.sums]
+    sums = [np.array(start).reshape(_ROWS, len(watched)) for start in state.sums]
     if batch == begin(len(sums)):
-        sums.append(np.zeros((5, len(watched))))
+        sums.append(np.zeros((_ROWS, len(watched))))
     for number, start in enumerate(sums):
         a = batch - begin(number) + 1
         sums[number] = start + np.stack([m, m * a, m * a * a, m * d, m * a * d])

@@ -13,7 +13,6 @@ import pyarrow as pa
 import pytest
 
 from perennial import Profile, detect_drift
-from perennial.errors import InvalidData
 from perennial.profile import NumberColumn
 
 N = 120
@@ -213,26 +212,6 @@ def test_times_and_spans_count_in_seconds() -> None:
     assert lowest == {"span": 1.0, "at": 0.0, "month": 0.0, "huge": None}
     assert highest == {"span": 86_400.0, "at": 86_400.0, "month": 31 * 86_400.0, "huge": None}
     assert infinite == {"span": 0, "at": 0, "month": 0, "huge": 2}
-
-
-@pytest.mark.parametrize(
-    ("table", "error", "words"),
-    [
-        (
-            {"a": [1, 2, 3], "b": [1, 2], "c": [1, 2, 3]},
-            InvalidData,
-            "'a' has 3 rows, 'b' 2: expected equally",
-        ),
-        (np.zeros((3, 2)), TypeError, "expected a DataFrame.*got ndarray"),
-        (pd.Series([1.0]), TypeError, "expected a DataFrame.*got Series"),
-        ({"a": 1.0}, TypeError, "expected an array for every column, got float"),
-        ({"a": "abc"}, TypeError, "expected an array for every column, got str"),
-        ({"a": np.zeros((3, 2))}, TypeError, "one dimension for every column, got 2"),
-    ],
-)
-def test_what_is_no_table_is_refused(table: Any, error: type[Exception], words: str) -> None:
-    with pytest.raises(error, match=words):
-        detect_drift(table, table)
 
 
 def test_five_thousand_columns() -> None:

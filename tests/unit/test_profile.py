@@ -85,8 +85,6 @@ def test_the_kind_of_table_does_not_matter() -> None:
     for table in (arrow, arrays, nullable, zoned):
         assert Profile.of(table) == profile
         assert Profile.of(table, like=profile) == profile
-    with pytest.raises(TypeError, match="expected a DataFrame"):
-        Profile.of(3)
 
 
 def test_a_schema_says_which_columns_and_what_they_are() -> None:
