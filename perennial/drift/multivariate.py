@@ -23,6 +23,7 @@ import numpy as np
 from scipy.special import ndtr, ndtri
 
 from perennial.drift.cauchy import cauchy_combination
+from perennial.errors import InvalidData, MissingColumn
 
 _FOLDS = 5
 _LEAST_ROWS = 50
@@ -46,8 +47,10 @@ def compare_samples(
 ) -> MultivariateChange | None:
     """Compare two pandas DataFrames of the same columns, at most `most_rows` rows of each, chosen by `seed`.
 
-    None where either has fewer than 50 rows, or no column can be compared. Imports scikit-learn.
+    None where either has fewer than 50 rows, or no column can be compared. Raises InvalidData where one is no
+    pandas DataFrame, MissingColumn where `current` lacks a column. Imports scikit-learn.
     """
+    _need_frames(reference, current)
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
@@ -79,6 +82,15 @@ def compare_samples(
     area = float(np.mean(areas))
     effect = float(np.sqrt(2) * ndtri(min(max(area, 0.5), 1 - 1e-5)))
     return MultivariateChange(area, cauchy_combination(p_values), effect, len(first), len(second))
+
+
+def _need_frames(reference: Any, current: Any) -> None:
+    for name, frame in (("reference", reference), ("current", current)):
+        if not (hasattr(frame, "iloc") and hasattr(frame, "columns")):
+            raise InvalidData(f"{name}: expected a pandas DataFrame, got {type(frame).__name__}")
+    missing = [name for name in reference.columns if name not in current.columns]
+    if missing:
+        raise MissingColumn(f"current has no column {', '.join(map(repr, missing))}, which reference has")
 
 
 def ranked_higher(scores: Any, current: Any, groups: Any) -> tuple[float, float]:

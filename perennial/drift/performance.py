@@ -17,10 +17,13 @@ from math import sqrt
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
+from perennial.arguments import need
 from perennial.columns import Floats
 from perennial.drift.proportions import difference_interval, p_greater
+from perennial.errors import InvalidRequest
 
 
 @dataclass(frozen=True)
@@ -99,19 +102,20 @@ def compare_performance(
     current: tuple[Any, Any],
 ) -> PerformanceChange | None:
     """Compare a model's (labels, predictions) on its holdout with those on labelled current rows, each of
-    shape (rows,).
+    shape (rows,). Raises InvalidRequest where they are none, or not of the task.
 
     >>> holdout = (["a", "b"], ["a", "b"])
     >>> compare_performance("classification", reference=holdout, current=(["a"], ["b"])).current
     0.0
     """
-    (true, predicted), (true_now, predicted_now) = reference, current
+    if task not in {"classification", "regression"}:
+        raise InvalidRequest(f"task: expected classification or regression, got {task!r}")
+    kind = object if task == "classification" else float
+    true, predicted = _answers("reference", reference, kind)
+    true_now, predicted_now = _answers("current", current, kind)
     if task == "classification":
-        return compare_correct(_equal(true, predicted), _equal(true_now, predicted_now))
-    return compare_errors(
-        np.asarray(true, float) - np.asarray(predicted, float),
-        np.asarray(true_now, float) - np.asarray(predicted_now, float),
-    )
+        return compare_correct(true == predicted, true_now == predicted_now)
+    return compare_errors(true - predicted, true_now - predicted_now)
 
 
 @dataclass(frozen=True)
@@ -178,8 +182,17 @@ def _middle(values: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _equal(labels: Any, predictions: Any) -> Any:
-    return np.asarray(labels, object) == np.asarray(predictions, object)
+def _answers(name: str, given: Any, kind: type) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Labels and predictions as arrays of one shape."""
+    need(name, given, tuple | list, "labels and predictions")
+    try:
+        arrays = [np.asarray(part, kind) for part in given]
+    except (TypeError, ValueError) as error:
+        raise InvalidRequest(f"{name}: expected numbers, got something else: {error}") from error
+    shapes = [array.shape for array in arrays]
+    if len(shapes) != 2 or len(shapes[0]) != 1 or shapes[0] != shapes[1]:
+        raise InvalidRequest(f"{name}: expected labels and as many predictions, got shapes {shapes}")
+    return arrays[0], arrays[1]
 
 
 def _welch(before: Floats, after: Floats) -> tuple[float, float, float]:

@@ -14,6 +14,8 @@ import pytest
 from perennial import Profile, detect_drift
 from perennial.config import DriftPolicy
 from perennial.data_config import Column
+from perennial.drift import compare_performance
+from perennial.drift.multivariate import compare_samples
 from perennial.errors import InvalidData, InvalidRequest, MissingColumn, PerennialError, ProfileMismatch
 
 FRAME = pd.DataFrame({"x": np.arange(60.0), "c": ["a", "b", "b"] * 20})
@@ -369,3 +371,37 @@ def test_importances_may_be_a_series() -> None:
 def test_masked_values_are_missing() -> None:
     masked = np.ma.masked_array([1.0, 2.0, 3.0], [False, True, False])
     assert Profile.of({"x": masked}).columns == Profile.of({"x": [1.0, None, 3.0]}).columns
+
+
+@pytest.mark.parametrize(
+    ("task", "current", "words"),
+    [
+        ("classify", ([1], [1]), "task: expected classification or regression, got 'classify'"),
+        ("classification", [1, 0, 1], "current: expected labels and as many predictions, got shapes [(), ()"),
+        ("classification", np.ones((2, 3)), "current: expected labels and predictions, got ndarray"),
+        ("classification", (["a", "b"], ["a"]), "current: expected labels and as many predictions, got shap"),
+        ("regression", ([1.0],), "current: expected labels and as many predictions, got shapes [(1,)]"),
+        ("regression", (["a"], [1.0]), "current: expected numbers, got something else: could not convert"),
+    ],
+    ids=str,
+)
+def test_answers_that_cannot_be_compared(task: Any, current: Any, words: str) -> None:
+    with refused(InvalidRequest, words):
+        compare_performance(task, reference=([1.0, 0.0], [1.0, 1.0]), current=current)
+
+
+@pytest.mark.parametrize(
+    ("reference", "current", "error", "words"),
+    [
+        (dict(FRAME), FRAME, InvalidData, "reference: expected a pandas DataFrame, got dict"),
+        (FRAME, PROFILE, InvalidData, "current: expected a pandas DataFrame, got Profile"),
+        (FRAME, FRAME["x"], InvalidData, "current: expected a pandas DataFrame, got Series"),
+        (FRAME, FRAME[["x"]], MissingColumn, "current has no column 'c', which reference has"),
+    ],
+    ids=["mapping", "profile", "series", "column"],
+)
+def test_samples_that_cannot_be_compared(
+    reference: Any, current: Any, error: type[PerennialError], words: str
+) -> None:
+    with refused(error, words):
+        compare_samples(reference, current, seed=0)
