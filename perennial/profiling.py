@@ -185,7 +185,7 @@ class Scan:
         """Near enough to the means to lose no digits; `products` moves the sums to the means themselves."""
         first = [_numbers(name, "number", part_of(columns[name], 0, BLOCK)) for name in self._plan.names]
         finite = [values[np.isfinite(values)] for values in first]
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             return np.array([bounded(values.mean()) if values.size else 0.0 for values in finite])
 
     def _stretch(

@@ -128,7 +128,6 @@ FRAMES: dict[str, Callable[[], pd.DataFrame]] = {
 }
 
 
-@pytest.mark.filterwarnings("ignore:invalid value encountered in reduce")
 @pytest.mark.parametrize("name", FRAMES)
 def test_every_shape_of_table(name: str) -> None:
     frame = FRAMES[name]()
