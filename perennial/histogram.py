@@ -100,5 +100,5 @@ def spread_evenly(counts: Counts, edges: Floats, low: float, high: float, grid: 
     points[0] = min(low, first) - width / 1000
     points[1:-1] = edges
     points[-1] = max(high, last + width / 1000)
-    reached = np.interp(grid, points, cumulated)
+    reached = np.clip(np.interp(grid, points, cumulated), 0.0, total)  # bins of no width are infinitely steep
     return np.asarray((reached[1:] - reached[:-1]) / total)

@@ -10,11 +10,13 @@ from perennial.columns import Floats
 from perennial.profile import NumberColumn
 
 _FINE = 250  # a reference with so many edges is as good as continuous
+_HUGE, _SMALLER = 2.0**1020, 2.0**-4
 
 
 @dataclass(frozen=True)
 class AlignedNumbers:
-    """Counts of shape (columns, bins), and the place of each bin's values: its upper edge.
+    """Counts of shape (columns, bins), and the place of each bin's values: its upper edge times `units`, of
+    shape (columns,): 1, or less where the span of the values themselves would be no float.
 
     Bins end at values of the reference itself, so that one current value in n + 1 is expected above its
     largest although no reference value can be there. `exchangeable` is `reference` with that one row added
@@ -25,6 +27,7 @@ class AlignedNumbers:
     reference: Floats
     current: Floats
     places: Floats
+    units: Floats
     exchangeable: Floats
 
     @cached_property
@@ -50,9 +53,10 @@ def align(pairs: Mapping[str, tuple[NumberColumn, NumberColumn]]) -> AlignedNumb
             places[row, bins - 1 :] = before.edges[-1]
             alone = np.count_nonzero(reference[row] == 1) / len(before.edges)
             extra[row, bins - 1] = 1.0 if len(before.edges) >= _FINE else alone
+    units = np.where(np.abs(places).max(axis=1, initial=0.0) > _HUGE, _SMALLER, 1.0)
     same = (reference == current).all(axis=1)  # a table compared with itself differs in nothing
     extra[same] = 0.0
-    return AlignedNumbers(tuple(pairs), reference, current, places, reference + extra)
+    return AlignedNumbers(tuple(pairs), reference, current, places * units[:, None], units, reference + extra)
 
 
 def coarse(numbers: AlignedNumbers, most: int, rows_per_bin: int) -> tuple[Floats, Floats, Floats]:

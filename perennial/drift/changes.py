@@ -33,7 +33,7 @@ def changes(numbers: AlignedNumbers, pairs: Mapping[str, tuple[NumberColumn, Num
     places = drawn_in(numbers.reference, numbers.places)
     before, now = spread(numbers.reference, places), spread(numbers.current, places)
     shift = mean_change(before, now)
-    gaps = np.array([now.mean / 2 - before.mean / 2 for before, now in pairs.values()])
+    gaps = numbers.units * [now.mean / 2 - before.mean / 2 for before, now in pairs.values()]
     with np.errstate(over="ignore"):
         raw = np.asarray(2 * gaps / np.where(before.deviation > 0, before.deviation, 1.0))
     noise = np.sqrt(np.maximum(before.kurtosis - 1, 0.1) / 4)

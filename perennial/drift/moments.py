@@ -16,6 +16,7 @@ from perennial.columns import Floats
 from perennial.drift.shares import shares
 
 _TRIM = 0.01
+_FARTHEST = 1e100
 
 
 class Spread(NamedTuple):
@@ -44,6 +45,18 @@ def spread(counts: Any, places: Any) -> Spread:
     standard = np.clip(away / np.where(flat, 1.0, deviation)[..., None], -1e60, 1e60)
     kurtosis = np.where(flat, 3.0, (p * np.square(np.square(standard))).sum(axis=-1))
     return Spread(mean, deviation, kurtosis)
+
+
+def over_deviation(reference: Spread, places: Any) -> Floats:
+    """Places of shape (..., bins), or distances, in standard deviations; as they are where the reference
+    never varies. None is so far off that the distance of two, or its square, would be infinite.
+
+    >>> over_deviation(spread([1, 1], [0.0, 4.0]), [0.0, 4.0, 1e308]).tolist()
+    [0.0, 2.0, 1e+100]
+    """
+    with np.errstate(over="ignore"):
+        scaled = places / np.where(reference.deviation > 0, reference.deviation, 1.0)[..., None]
+    return np.asarray(np.clip(scaled, -_FARTHEST, _FARTHEST))
 
 
 def drawn_in(counts: Any, places: Any) -> Floats:

@@ -12,7 +12,7 @@ from perennial.drift.evidence import ColumnEvidence, ColumnTest, TestName
 from perennial.drift.jensen_shannon import jensen_shannon
 from perennial.drift.kullback_leibler import kullback_leibler
 from perennial.drift.materiality import in_deviations, without_noise
-from perennial.drift.moments import Spread
+from perennial.drift.moments import Spread, over_deviation
 from perennial.drift.permutation import score_test
 from perennial.drift.psi import psi
 from perennial.drift.quantiles import outside_share, quantile_change
@@ -47,8 +47,8 @@ def compare_numbers(pairs: Pairs) -> dict[str, ColumnEvidence]:
     change = changes(numbers, pairs)
     places, before, shift, stretch = change.places, change.before, change.shift, change.stretch
     varies, sure, stretch_error = before.deviation > 0, np.abs(change.sure), change.stretch_noise * error
-    scale_of = np.where(varies, before.deviation, 1.0)
-    moved, accident = least_movement(numbers.reference, numbers.current, places / scale_of[:, None])
+    scaled = over_deviation(before, places)
+    moved, accident = least_movement(numbers.reference, numbers.current, scaled)
     sizes = np.stack([sure, np.abs(stretch), np.maximum(moved - accident, 0.0)], axis=1)
     errors = np.stack([error, stretch_error, error], axis=1)
     noise = np.stack([error, stretch_error, np.zeros_like(error)], axis=1)
@@ -75,25 +75,22 @@ def _statistics(
     first, second, groups = coarse(numbers, _PSI_BINS, _ROWS_PER_PSI_BIN)
     n, m = np.maximum(numbers.n, 1), np.maximum(numbers.m, 1)
     index = np.asarray(psi(first, second))
-    deviation = before.deviation
-    safe = np.where(deviation > 0, deviation, 1.0)
-    # scaled first: the distance of the largest floats is infinite
-    moved = np.asarray(wasserstein(numbers.reference, numbers.current, numbers.places / safe[:, None]))
+    varies, scaled = before.deviation > 0, over_deviation(before, numbers.places)
+    moved = np.asarray(wasserstein(numbers.reference, numbers.current, scaled))
     found = {
         "ks": distance,
         "psi": index,
         "psi_corrected": np.maximum(index - (groups - 1) * (1 / n + 1 / m), 0.0),
         "kullback_leibler": np.asarray(kullback_leibler(first, second)),
         "jensen_shannon": np.asarray(jensen_shannon(first, second)),
-        "wasserstein": np.where(deviation > 0, moved, 0.0),
+        "wasserstein": np.where(varies, moved, 0.0),
         "mean_change": shift,
         "scale_change": stretch,
     }
-    for q in _QUANTILES:
-        found[f"quantile_{q:.0%}".rstrip("%") + "_change"] = quantile_change(
-            numbers.reference, numbers.current, numbers.places, deviation, q
-        )
-    return found
+    gaps = [quantile_change(numbers.reference, numbers.current, numbers.places, q) for q in _QUANTILES]
+    moves = np.where(varies[:, None], over_deviation(before, np.stack(gaps, axis=1)), 0.0)
+    names = [f"quantile_{q:.0%}".rstrip("%") + "_change" for q in _QUANTILES]
+    return found | dict(zip(names, moves.T, strict=True))
 
 
 def _evidence(

@@ -25,15 +25,13 @@ def quantile(counts: Any, places: Any, q: float) -> Floats:
     ]
 
 
-def quantile_change(reference: Any, current: Any, places: Any, deviation: Any, q: float) -> Floats:
-    """Change of a quantile in reference standard deviations (`deviation`, of shape (...)).
+def quantile_change(reference: Any, current: Any, places: Any, q: float) -> Floats:
+    """Change of a quantile, in the unit of `places`.
 
-    >>> float(quantile_change([1, 1, 0], [0, 1, 1], [0.0, 1.0, 2.0], 0.5, 0.5))
-    2.0
+    >>> float(quantile_change([1, 1, 0], [0, 1, 1], [0.0, 1.0, 2.0], 0.5))
+    1.0
     """
-    deviation = np.asarray(deviation, float)
-    gap = quantile(current, places, q) - quantile(reference, places, q)
-    return np.asarray(np.where(deviation > 0, gap / np.where(deviation > 0, deviation, 1.0), 0.0))
+    return np.asarray(quantile(current, places, q) - quantile(reference, places, q))
 
 
 def outside_share(reference: NumberColumn, current: NumberColumn) -> float:

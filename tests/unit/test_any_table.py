@@ -134,6 +134,30 @@ def test_every_shape_of_table(name: str) -> None:
     assert list(check_itself(frame).columns) == [str(column) for column in frame.columns]
 
 
+LARGEST = float(np.finfo(float).max)
+EXTREMES: dict[str, Any] = {
+    "both ends": np.where(np.arange(N) < 40, LARGEST, -LARGEST),
+    "the other end": np.where(np.arange(N) < 80, LARGEST, -LARGEST),
+    "nearly both ends": np.where(np.arange(N) < 10, 1e308, -1e308),
+    "far off": np.where(np.arange(N) < 2, LARGEST, NUMBERS * 1e-5),
+    "far off the other way": np.where(np.arange(N) < 40, -LARGEST, NUMBERS),
+    "vast": NUMBERS * 1e307,
+    "tiny": np.where(np.arange(N) < 2, 1e-320, NUMBERS * 1e-320),
+    "usual": NUMBERS,
+}
+
+
+@pytest.mark.parametrize("now", EXTREMES)
+@pytest.mark.parametrize("before", EXTREMES)
+def test_values_at_the_ends_of_the_range_of_floats(before: str, now: str) -> None:
+    """Their span is no float, and neither is it in standard deviations of the tiny."""
+    report = detect_drift({"x": EXTREMES[before], "o": NUMBERS}, {"x": EXTREMES[now], "o": NUMBERS}, state={})
+    json.dumps([report.to_dict(), report.state], allow_nan=False)
+    assert not report.columns["o"].drifted
+    if before == now:
+        assert not report.significant
+
+
 @pytest.mark.parametrize(
     ("reference", "current", "kind"),
     [

@@ -59,7 +59,7 @@ PROMISES = {
     "scale_change": Promise(
         lambda a, b: float(scale_change(spread(a, PLACES), spread(b, PLACES))), signed=True
     ),
-    "median_change": Promise(lambda a, b: float(quantile_change(a, b, PLACES, 1.0, 0.5)), signed=True),
+    "median_change": Promise(lambda a, b: float(quantile_change(a, b, PLACES, 0.5)), signed=True),
 }
 
 
