@@ -130,18 +130,18 @@ class _Assembly:
             raise NoTrainingData(
                 f"expected accepted data of {self._config.name}, came none; the champion serves on"
             )
-        training, of_training = self._training.finished()
-        holdout, of_holdout = self._holdout.finished()
-        used = np.bincount(np.concatenate([of_training, of_holdout]), minlength=len(self._read))
+        training, of_training = self._training.finished(len(self._read))
+        holdout, of_holdout = self._holdout.finished(len(self._read))
+        used = of_training + of_holdout
         arrivals = np.array([_arrival(source.stored) for source, _ in self._read])
         recent = np.array([source.recent for source, _ in self._read])
         return Assembled(
             training=training,
             holdout=holdout,
-            times=self._times(training, arrivals[of_training]),
-            recent=recent[of_training],
-            held_times=self._times(holdout, arrivals[of_holdout]),
-            held_recent=recent[of_holdout],
+            times=self._times(training, np.repeat(arrivals, of_training)),
+            recent=np.repeat(recent, of_training),
+            held_times=self._times(holdout, np.repeat(arrivals, of_holdout)),
+            held_recent=np.repeat(recent, of_holdout),
             objects=tuple(
                 AssembledObject(
                     stored=source.stored, recent=source.recent, rows_read=rows, rows_used=int(used[number])

@@ -106,48 +106,51 @@ def _repeat(*pieces: Hashes) -> bool:
 
 
 class RowStore:
-    """Rows of some encoded columns. Besides them it takes 12 bytes a row, and half as many rows again as are
+    """Rows of some encoded columns. Besides them it takes 8 bytes a row, and half as many rows again as are
     kept, at most, until it notices that they are repeated."""
 
     def __init__(self, encoders: Mapping[str, Encoder]) -> None:
         self._encoders = encoders
         self._columns = {name: encoder.growing() for name, encoder in encoders.items()}
         self._hashes = GrowingArray(np.uint64)
-        self._objects = GrowingArray(np.int32)
+        self._came: list[int] = []  # rows that are kept, by object
         self._compared = 0
 
     def expect(self, rows: int) -> None:
         """So many rows will follow, or hardly more."""
-        for column in (*self._columns.values(), self._hashes, self._objects):
+        for column in (*self._columns.values(), self._hashes):
             column.expect(rows)
 
     def append(self, cells: Mapping[str, Any], hashes: Hashes, number: int, rows: Rows) -> None:
-        """Take these rows of a part of object `number`."""
+        """Take these rows of a part of object `number`, which comes after those of lower numbers."""
         for name, column in self._columns.items():
             column.append(cells[name], rows)
         self._hashes.append(hashes, rows)
-        self._objects.append(np.full(len(hashes), number, np.int32), rows)
+        self._came += [0] * (number + 1 - len(self._came))
+        self._came[number] += len(rows)
         if len(self._hashes) - self._compared > max(_FEW, self._compared // 2):
             self._drop_repeated()
 
-    def finished(self) -> tuple[pd.DataFrame, npt.NDArray[np.int32]]:
-        """The rows, and the number of the object that each came from (n,)."""
+    def finished(self, objects: int) -> tuple[pd.DataFrame, npt.NDArray[np.intp]]:
+        """The rows, and how many of them came from each of so many objects (objects,), in their order."""
         self._drop_repeated()
         self._hashes = GrowingArray(np.uint64)
         columns = {}
         for name in list(self._columns):
             finished = self._columns.pop(name).finished()
             columns[name] = pd.Series(self._encoders[name].series(finished), copy=False)
-        objects: npt.NDArray[np.int32] = self._objects.finished()
-        return pd.DataFrame(columns, index=pd.RangeIndex(len(objects)), copy=False), objects
+        came = np.array(self._came + [0] * (objects - len(self._came)), np.intp)
+        return pd.DataFrame(columns, index=pd.RangeIndex(int(came.sum())), copy=False), came
 
     def _drop_repeated(self) -> None:
         repeated = repeated_rows(self._hashes.values, self._same)
         if len(repeated):
             kept = np.ones(len(self._hashes), bool)
             kept[repeated] = False
-            for column in (*self._columns.values(), self._hashes, self._objects):
+            for column in (*self._columns.values(), self._hashes):
                 column.keep(kept)
+            of = np.searchsorted(np.cumsum(self._came), repeated, side="right")
+            self._came = (np.array(self._came) - np.bincount(of, minlength=len(self._came))).tolist()
         self._compared = len(self._hashes)
 
     def _same(self, some: Rows, others: Rows) -> Mask:

@@ -136,6 +136,6 @@ def _bars(column: ColumnView) -> list[str]:
 
 
 def _level(label: str, middle: float, slot: float) -> str:
-    room = max(2, int(slot / 6.6))
+    room = max(2, int(slot / 6))
     text = label if len(label) <= room else label[: room - 1] + "…"
     return svg.tag("text", svg.words(text), x=middle, y=HEIGHT - 6, text_anchor="middle", class_="tick")
