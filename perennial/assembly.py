@@ -165,7 +165,7 @@ class _Assembly:
     def _hashed(self, parts: Iterable[tuple[int, Cells]]) -> Iterator[_Part]:
         key = sorted(self._config.key or self._config.features)
         for rows, cells in parts:
-            codes = (self._encoders[name].spread_codes(cells[name]) for name in key)
+            codes = (self._encoders[name].codes(cells[name]) for name in key)
             keys = key_hashes(codes, rows)
             held = held_out(keys, self._config.holdout)
             yield _Part(cells, row_hashes(self._encoders, cells, keys, key), held)

@@ -19,7 +19,7 @@ import pandas as pd
 from perennial.columns import arrow_bytes
 from perennial.data_config import Column
 from perennial.growing import GrowingArray, GrowingText
-from perennial.holdout import MISSING, Hashes, code_floats, code_value, spread
+from perennial.holdout import MISSING, Hashes, code_floats, code_value
 from perennial.sketch import hash_strings
 
 if TYPE_CHECKING:
@@ -38,8 +38,8 @@ class Encoder(Protocol):
     def words(self, cells: Any, out: Hashes) -> None:
         """Write 64 bits a cell into `out` (n,), equal where cells are."""
 
-    def spread_codes(self, cells: Any) -> Hashes:
-        """64 bits a cell (n,), of its canonical form, spread: see `perennial.holdout`."""
+    def codes(self, cells: Any) -> Hashes:
+        """64 bits a cell (n,), of its canonical form: see `perennial.holdout`."""
 
     def growing(self) -> Any:
         """An empty column of such cells."""
@@ -69,10 +69,10 @@ class Numbers:
     def words(self, cells: npt.NDArray[Any], out: Hashes) -> None:
         np.add(cells, 0.0, out=out.view(np.float64))  # one zero, not two
 
-    def spread_codes(self, cells: npt.NDArray[Any]) -> Hashes:
+    def codes(self, cells: npt.NDArray[Any]) -> Hashes:
         codes = code_floats(cells)
         codes[np.isnan(cells)] = MISSING
-        return spread(codes)
+        return codes
 
     def growing(self) -> GrowingArray:
         return GrowingArray(np.float64)
@@ -92,10 +92,10 @@ class DateTimes:
     def words(self, cells: npt.NDArray[Any], out: Hashes) -> None:
         out[:] = cells.view(np.uint64)
 
-    def spread_codes(self, cells: npt.NDArray[Any]) -> Hashes:
+    def codes(self, cells: npt.NDArray[Any]) -> Hashes:
         codes = code_floats(cells / 1e6)
         codes[cells == _NOT_A_TIME] = MISSING
-        return spread(codes)
+        return codes
 
     def growing(self) -> GrowingArray:
         return GrowingArray(np.int64)
@@ -108,7 +108,7 @@ class DateTimes:
 class Booleans:
     """See the module."""
 
-    _SPREAD = spread(np.array([code_value(False), code_value(True), MISSING], np.uint64))
+    _CODES = np.array([code_value(False), code_value(True), MISSING], np.uint64)
 
     def encode(self, values: pa.ChunkedArray) -> npt.NDArray[Any]:
         import pyarrow as pa
@@ -118,8 +118,8 @@ class Booleans:
     def words(self, cells: npt.NDArray[Any], out: Hashes) -> None:
         out[:] = cells
 
-    def spread_codes(self, cells: npt.NDArray[Any]) -> Hashes:
-        return np.asarray(self._SPREAD[cells])
+    def codes(self, cells: npt.NDArray[Any]) -> Hashes:
+        return np.asarray(self._CODES[cells])
 
     def growing(self) -> GrowingArray:
         return GrowingArray(np.int8)
@@ -133,7 +133,7 @@ class Levels:
 
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
-        self._spread = spread(np.array([MISSING], np.uint64))  # canonical codes; the last is that of -1
+        self._codes = np.array([MISSING], np.uint64)  # of the levels; the last is that of -1
         self._dictionary: pa.Array | None = None  # the last one that came, as most parts of a file have it
         self._of_dictionary = np.empty(0, np.int8)  # its levels' numbers; the last is that of a missing one
 
@@ -158,12 +158,12 @@ class Levels:
     def words(self, cells: npt.NDArray[Any], out: Hashes) -> None:
         out.view(np.int64)[:] = cells
 
-    def spread_codes(self, cells: npt.NDArray[Any]) -> Hashes:
-        if len(self._spread) <= len(self._numbers):
-            new = list(islice(self._numbers, len(self._spread) - 1, None))
+    def codes(self, cells: npt.NDArray[Any]) -> Hashes:
+        if len(self._codes) <= len(self._numbers):
+            new = list(islice(self._numbers, len(self._codes) - 1, None))
             codes = np.array([*map(code_value, new), MISSING], np.uint64)
-            self._spread = np.concatenate([self._spread[:-1], spread(codes)])
-        return np.asarray(self._spread[cells])
+            self._codes = np.concatenate([self._codes[:-1], codes])
+        return np.take(self._codes, cells, mode="wrap")  # -1 is the last
 
     def growing(self) -> GrowingArray:
         return GrowingArray(np.int8)
@@ -187,11 +187,11 @@ class Texts:
         if cells.null_count:
             out[cells.is_null().to_numpy(zero_copy_only=False)] = _NO_TEXT
 
-    def spread_codes(self, cells: pa.Array) -> Hashes:
+    def codes(self, cells: pa.Array) -> Hashes:
         encoded = cells.dictionary_encode()  # each text once: its form is found by Python, not by numpy
         codes = np.array([*map(code_value, encoded.dictionary.to_pylist()), MISSING], np.uint64)
         places = encoded.indices.fill_null(len(encoded.dictionary))
-        return np.asarray(spread(codes)[places.to_numpy()])
+        return np.asarray(codes[places.to_numpy()])
 
     def growing(self) -> GrowingText:
         return GrowingText()

@@ -39,6 +39,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d([t ]\d\d:\d\d.*)?")
 MISSING = 0x9E37_79B9_7F4A_7C15  # any constant does: the fractional bits of the golden ratio
 _FRACTION = 0xC2B2_AE3D_27D4_EB4F  # keeps 0.5 apart from the integer of the same bits
 _MASK = 2**64 - 1
+_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd: a product loses nothing
+_FOLD = np.uint64(32)
 
 
 def holdout_mask(frame: pd.DataFrame, key: Sequence[str], share: float) -> Mask:
@@ -53,18 +55,30 @@ def holdout_mask(frame: pd.DataFrame, key: Sequence[str], share: float) -> Mask:
     True
     """
     names = sorted(key or frame.columns)
-    return held_out(key_hashes((_spread_column(frame[name]) for name in names), len(frame)), share)
+    return held_out(key_hashes((_column_codes(frame[name]) for name in names), len(frame)), share)
 
 
 def key_hashes(columns: Iterable[Hashes], rows: int) -> Hashes:
-    """64 bits of each row's key (rows,), of the spread codes of its cells (rows,): one array for each column
-    of the key, in order of their names."""
-    hashes = np.zeros(rows, dtype=np.uint64)
-    scratch = np.empty_like(hashes)
-    for spread_codes in columns:
-        hashes += spread_codes
-        spread(hashes, scratch)
-    return hashes
+    """64 bits of each row's key (rows,), of the codes of its cells (rows,): one array for each column of the
+    key, in order of their names. They are overwritten."""
+    hashes = None
+    for codes in columns:
+        if hashes is None:
+            hashes = spread(codes)
+        else:
+            absorb(hashes, codes)
+    return np.zeros(rows, np.uint64) if hashes is None else spread(hashes)
+
+
+def absorb(hashes: Hashes, words: Hashes) -> None:
+    """Take one more word into each hash (n,); the words (n,) are overwritten. For a given word the hash
+    changes by a bijection, and so it does with the word for a given hash: of two rows that differ in one
+    word, the hashes do.
+    """
+    hashes ^= words
+    hashes *= _MULTIPLIER
+    np.right_shift(hashes, _FOLD, out=words)
+    hashes ^= words
 
 
 def held_out(hashes: Hashes, share: float) -> Mask:
@@ -72,11 +86,11 @@ def held_out(hashes: Hashes, share: float) -> Mask:
     return np.asarray(hashes < np.uint64(min(int(share * 2**64), _MASK)))
 
 
-def _spread_column(column: "pd.Series[Any]") -> Hashes:
-    """Spread code of each cell; every distinct value is looked at once."""
+def _column_codes(column: "pd.Series[Any]") -> Hashes:
+    """Code of each cell; every distinct value is looked at once."""
     places, values = pd.factorize(column)
     distinct = np.append(_code_values(values), np.uint64(MISSING))  # place -1, missing, is the last
-    return np.asarray(spread(distinct)[places])
+    return np.asarray(distinct[places])
 
 
 def _code_values(values: Any) -> Hashes:
@@ -140,10 +154,10 @@ def _seconds(time: datetime) -> float:
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
 
 
-def spread(hashes: Hashes, scratch: Hashes | None = None) -> Hashes:
+def spread(hashes: Hashes) -> Hashes:
     """Spread every bit over all 64, in place: the finaliser of SplitMix64 (Steele, Lea and Flood, OOPSLA
-    2014). `scratch` has the same shape and spares making it."""
-    scratch = np.empty_like(hashes) if scratch is None else scratch
+    2014)."""
+    scratch = np.empty_like(hashes)
     hashes += np.uint64(MISSING)
     for shift, factor in ((30, 0xBF58_476D_1CE4_E5B9), (27, 0x94D0_49BB_1331_11EB)):
         np.right_shift(hashes, np.uint64(shift), out=scratch)

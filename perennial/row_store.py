@@ -14,10 +14,8 @@ import pandas as pd
 
 from perennial.encoding import Encoder
 from perennial.growing import GrowingArray, Mask, Rows
-from perennial.holdout import Hashes
+from perennial.holdout import Hashes, absorb
 
-_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd: a product loses nothing
-_FOLD = np.uint64(32)
 _BLOCK = 1 << 18  # hashes that a core groups at once
 _FEW = 1 << 22  # rows that are never too many to wait for a look at what is repeated
 
@@ -28,20 +26,15 @@ def row_hashes(
     encoders: Mapping[str, Encoder], cells: Mapping[str, Any], keys: Hashes, key: Collection[str]
 ) -> Hashes:
     """64-bit hashes (n,) of all cells of each row; equal rows have equal ones. `keys` (n,) are those of the
-    columns in `key`, and are overwritten.
-
-    For a given rest of the row, every step is a bijection of the word: rows that differ in one cell of a
-    fixed width that is not of the key have different ones.
+    columns in `key`, and are overwritten; rows that differ in one cell of a fixed width that is not of the key
+    have different ones.
     """
     hashes, words = keys, np.empty_like(keys)
     for name, encoder in encoders.items():
         if name in key:
             continue
         encoder.words(cells[name], words)
-        hashes ^= words
-        hashes *= _MULTIPLIER
-        np.right_shift(hashes, _FOLD, out=words)
-        hashes ^= words
+        absorb(hashes, words)
     return hashes
 
 

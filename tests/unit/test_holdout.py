@@ -1,6 +1,7 @@
 """The holdout: the same rows for ever, however they are read."""
 
 from datetime import UTC, date, datetime
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,32 @@ def test_these_rows_are_held_out_for_ever() -> None:
         ".x.x....xx..xxxx....x..x"
     )
     assert "".join("x" if held else "." for held in side(list(range(24)), 0.3)) == "........x.x.....x..x..x."
+    frame = pd.DataFrame({"id": range(24), "of": ["a", None] * 12, "size": np.arange(24) / 8})
+    assert (
+        "".join("x" if held else "." for held in holdout_mask(frame, [], 0.3)) == "x.x...xx.........x......"
+    )
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pytest.param([range(10)] * 4, id="digits"),
+        pytest.param([[0, 1]] * 14, id="bits"),
+        pytest.param([np.linspace(-1, 1, 101), np.linspace(0, 5, 101)], id="a grid"),
+        pytest.param([range(10_000), [1.0], [None], [1.0]], id="constants"),
+        pytest.param([[f"k{n}" for n in range(1000)], [0.25, 0.5, 1e300]], id="texts and numbers"),
+    ],
+)
+def test_of_keys_of_several_columns_a_share_is_held_out_whatever_their_values(columns: list[Any]) -> None:
+    rows = pd.DataFrame(list(product(*columns)), columns=[f"c{n:02d}" for n in range(len(columns))])
+    held = holdout_mask(rows, [], 0.2)
+    assert np.mean(held) == pytest.approx(0.2, abs=5 * (0.16 / len(rows)) ** 0.5)
+    following = np.mean(held[1:] & held[:-1])
+    assert following == pytest.approx(0.04, abs=5 * (0.04 / len(rows)) ** 0.5)
+    for name in rows:
+        shares = [np.mean(held[places]) for places in rows.groupby(name, dropna=False).indices.values()]
+        least = len(rows) / len(shares)
+        assert least < 50 or np.ptp(shares) < 10 * (0.16 / least) ** 0.5
 
 
 @pytest.mark.parametrize(
