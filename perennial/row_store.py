@@ -25,9 +25,9 @@ Same = Callable[[Rows, Rows], Mask]
 def row_hashes(
     encoders: Mapping[str, Encoder], cells: Mapping[str, Any], keys: Hashes, key: Collection[str]
 ) -> Hashes:
-    """64-bit hashes (n,) of all cells of each row; equal rows have equal ones. `keys` (n,) are those of the
-    columns in `key`, and are overwritten; rows that differ in one cell of a fixed width that is not of the key
-    have different ones.
+    """64-bit hashes (n,) of all cells of each row; equal rows have equal ones, and rows that differ in one
+    cell of a fixed width that is not of the key different ones. `keys` (n,) are those of the columns in
+    `key`, and are overwritten.
     """
     hashes, words = keys, np.empty_like(keys)
     for name, encoder in encoders.items():

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perennial import row_store
+from perennial import assembly, row_store
 from perennial.artifacts import dump
 from perennial.assembly import Assembled, Source, assemble
 from perennial.config import ModelConfig
@@ -213,7 +213,7 @@ def test_without_objects_there_is_nothing_to_train_on() -> None:
 def test_rows_are_told_apart_when_their_hashes_are_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(row_store, "_MULTIPLIER", np.uint64(0))  # every hash is zero
+    monkeypatch.setattr(assembly, "row_hashes", lambda _encoders, _cells, keys, _key: np.zeros_like(keys))
     frame = pd.concat([fruit(60), fruit(60)], ignore_index=True)
     config = model(validation={"repeated": "warn"})
     assert_same(assemble([source(tmp_path, 0, frame)], config), *in_memory(frame, config))
