@@ -111,7 +111,7 @@ class Scan:
     def add(self, columns: Mapping[str, Any]) -> None:
         """Rows that follow, as columns of one length by name; those that are not planned are left alone."""
         part = self.begin(columns)
-        tasks = self._counting(part) + self._scans(part)
+        tasks = self._counting(part) + self._scans(part, STRETCH)
         part.found = _on_all_cores(tasks, part.rows * len(self._plan.kinds))
 
     def begin(self, columns: Mapping[str, Any]) -> Part:
@@ -131,8 +131,8 @@ class Scan:
             task()
 
     def scan(self, part: Part) -> None:
-        """Numbers."""
-        part.found = [task() for task in self._scans(part)]
+        """Numbers. In one stretch: other threads have other parts."""
+        part.found = [task() for task in self._scans(part, part.rows)]
         part.columns = {}
 
     def _counting(self, part: Part) -> list[Callable[[], Any]]:
@@ -142,10 +142,10 @@ class Scan:
             for name, counts in counted.items()
         ]
 
-    def _scans(self, part: Part) -> list[Callable[[], Any]]:
+    def _scans(self, part: Part, stretch: int) -> list[Callable[[], Any]]:
         return [
-            partial(self._stretch, group, part.columns, start, min(part.rows, start + STRETCH))
-            for start in range(0, part.rows, STRETCH)
+            partial(self._stretch, group, part.columns, start, min(part.rows, start + stretch))
+            for start in range(0, part.rows, stretch or 1)
             for group in self._groups
         ]
 

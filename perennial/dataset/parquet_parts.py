@@ -78,5 +78,8 @@ def _opened(path: Path, levels: Collection[str]) -> Iterator[Any]:
             and file.schema_arrow.names.count(name) == 1
             and str(file.schema_arrow.field(name).type) in {"string", "large_string"}
         ]
-    with pq.ParquetFile(str(path), read_dictionary=strings, pre_buffer=False, buffer_size=_BUFFER) as file:
+        known = file.metadata
+    with pq.ParquetFile(
+        str(path), metadata=known, read_dictionary=strings, pre_buffer=False, buffer_size=_BUFFER
+    ) as file:
         yield file
