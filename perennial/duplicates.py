@@ -107,7 +107,7 @@ class Duplicates:
         self._kept.append((start, _row_hashes(pa.concat_tables(rows), rest, start)))
 
     def _chosen(self, by: Hashes) -> NDArray[np.bool_]:
-        return np.asarray(by & np.uint64((1 << self._halvings) - 1) == 0)
+        return np.asarray(by <= np.uint64((1 << (64 - self._halvings)) - 1))
 
 
 def _telling(table: pa.Table) -> list[str]:
@@ -125,7 +125,9 @@ def _distinct(hashes: Hashes) -> int:
 
 
 def _row_hashes(table: pa.Table, names: list[str], start: Hashes | None = None) -> Hashes:
-    """One hash for each row over these columns, of shape (rows,); a missing value is a value like others."""
+    """One hash for each row over these columns, of shape (rows,); a missing value is a value like others. Of
+    a single column only the first bits depend on all of a value: most rows are not looked at further.
+    """
     hashes = start
     for name in names:
         column = table.column(name)
@@ -133,5 +135,5 @@ def _row_hashes(table: pa.Table, names: list[str], start: Hashes | None = None) 
         if column.null_count:
             own = np.where(column.is_valid().to_numpy(), own, _MISSING)
         with np.errstate(over="ignore"):
-            hashes = mixed(own if hashes is None else hashes * MULTIPLIER + own)
+            hashes = own * MULTIPLIER if hashes is None else mixed(hashes * MULTIPLIER + own)
     return np.zeros(table.num_rows, np.uint64) if hashes is None else hashes
