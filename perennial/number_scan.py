@@ -112,7 +112,8 @@ class Memory:
         self.rows = max(1, rows)
         abreast = min(columns, _ABREAST) * self.rows
         self.values = np.empty(abreast)
-        self.flags, self.cells = np.empty(abreast, np.bool_), np.empty(abreast, np.int32)
+        self.flags = np.empty(abreast, np.bool_)
+        self.cells, self.places = np.empty(abreast, np.int32), np.empty(abreast, np.intp)
         self.deviations = np.empty((2 * columns + 1) * self.rows)  # and see BlockProducts
         self.bins = Scratch()
 
@@ -207,7 +208,7 @@ class _Abreast:
         for row in range(self._on_grid, len(blocks)):
             missing = int(np.count_nonzero(np.isnan(blocks[row]))) if row in unusable else 0
             self._sums[row].counts += self._bins[row].count(blocks[row], self._memory.bins, missing)
-        self._grid.add(values[: self._on_grid], self._memory.cells)
+        self._grid.add(values[: self._on_grid], self._memory)
         return unusable
 
     def done(self, rows: int) -> list[NumberSums]:
@@ -269,7 +270,7 @@ class _CellCounts:
             np.fmin(values, self._cells.held[row, 1], out=values)
             self._counts[self._cells.starts[row]] -= nans
 
-    def add(self, values: Floats, scratch: NDArray[np.int32]) -> None:
+    def add(self, values: Floats, memory: Memory) -> None:
         """Count one block, of shape (rows, any), all within reach. It is overwritten."""
         of = self._cells
         if not of.rows:
@@ -278,11 +279,13 @@ class _CellCounts:
         np.ceil(scaled, out=scaled)
         if of.base is not None:
             np.subtract(scaled, of.base, out=scaled)
-        cells = scratch[: scaled.size].reshape(scaled.shape)
+        cells = memory.cells[: scaled.size].reshape(scaled.shape)
         np.copyto(cells, scaled, casting="unsafe")
         np.clip(cells, of.first, of.last, out=cells)
         np.add(cells, of.shift, out=cells)
-        self._counts += np.bincount(cells.reshape(-1), minlength=self._counts.size)
+        places = memory.places[: scaled.size]  # bincount would widen them in new memory, holding the lock
+        np.copyto(places, cells.reshape(-1))
+        self._counts += np.bincount(places, minlength=self._counts.size)
 
     def give(self, sums: Sequence[NumberSums]) -> None:
         """To each column the counts of its bins."""
