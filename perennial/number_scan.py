@@ -20,7 +20,7 @@ from perennial.histogram import Counts
 from perennial.moments import NOTHING, around_mean
 from perennial.products import BlockProducts, Products, dots
 
-_ABREAST = 16  # columns in a matrix, which is a megabyte then: the few there are stay in the cache
+_ABREAST = 16  # columns in a matrix, which is two megabytes then: the few there are stay in a cache
 _LOOKED_AT = 64
 _CASTS = 2.0**30  # cells so far away can be told as whole numbers of 32 bits
 _LARGEST = float(np.finfo(float).max)

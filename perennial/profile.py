@@ -114,12 +114,11 @@ class Profile:
         Raises InvalidRequest where there is none, or something else among them, and what `merge` raises.
         """
         need("profiles", profiles, Iterable, "the profiles of some shards")
-        shards = list(profiles)
-        if not shards:
+        shards = map(_shard, profiles)  # one at a time: they may be loaded as they are asked for
+        first = next(shards, None)
+        if first is None:
             raise InvalidRequest("profiles: expected those of one shard or more, got none")
-        for shard in shards:
-            need("profiles", shard, Profile, "a Profile for every shard")
-        return reduce(cls.merge, shards)
+        return reduce(cls.merge, shards, first)
 
     def merge(self, other: Self) -> Self:
         """The profile of both tables together. Raises ProfileMismatch where they were not binned alike,
@@ -212,6 +211,11 @@ def as_profile(name: str, given: Any) -> Profile:
     if isinstance(given, Profile):
         return given
     return Profile.of(columns_of(given, f"{name}: expected a Profile, {TABLE}"))
+
+
+def _shard[P: Profile](given: P) -> P:
+    need("profiles", given, Profile, "a Profile for every shard")
+    return given
 
 
 def _tables(parts: Any) -> Iterator[dict[str, Any]]:

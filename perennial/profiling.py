@@ -1,8 +1,8 @@
 """From rows to profiles: one pass over a table or over a stream of its parts, on all cores.
 
-A table is cut into stretches of rows of a fixed length; each is scanned block by block, all number columns
-together, and the stretches are added up in their order. What comes out does not depend on the number of
-cores. Scratch memory is a few megabytes, whatever the table.
+A table is cut into stretches of rows of a fixed length, a stream into its parts; each is scanned block by
+block, all number columns together, and they are added up in their order. What comes out does not depend on
+the number of cores. Scratch memory is a few megabytes, whatever the table.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Scan:
 
     def scan(self, part: Part) -> None:
         """Numbers. In one stretch: other threads have other parts."""
-        part.found = [task() for task in self._scans(part, part.rows)]
+        part.found = [task() for task in self._scans(part, max(1, part.rows))]
         part.columns = {}
 
     def _counting(self, part: Part) -> list[Callable[[], Any]]:
@@ -145,7 +145,7 @@ class Scan:
     def _scans(self, part: Part, stretch: int) -> list[Callable[[], Any]]:
         return [
             partial(self._stretch, group, part.columns, start, min(part.rows, start + stretch))
-            for start in range(0, part.rows, stretch or 1)
+            for start in range(0, part.rows, stretch)
             for group in self._groups
         ]
 

@@ -29,7 +29,7 @@ class Reservoir:
 
     def expect(self, rows: int) -> None:
         """So many rows will follow, or more: from the first on, no more stay than are needed, and some, lest
-        chance leave too few (in one of 10**8 files).
+        chance leave too few (of 5,000, in one of 10**8 files).
         """
         if not self._keys.size and rows > 0:
             self._bound = min(1.0, (self._most + 6 * self._most**0.5) / rows)
