@@ -124,14 +124,24 @@ def rows_of(columns: Mapping[str, Any], places: NDArray[np.int64]) -> dict[str, 
         import pyarrow as pa
 
         rows = pa.table(dict(columns)).take(pa.array(places))  # one call, not one for every column
-        return {name: decoded(rows.column(name)) for name in columns}
+        return {name: _slim(rows.column(place)) for place, name in enumerate(columns)}
     return {name: taken(values, places) for name, values in columns.items()}
+
+
+def _slim(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Without a dictionary that has more levels than there are rows."""
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(values.type):
+        return values
+    return decoded(values) if any(len(c.dictionary) > len(c) for c in values.chunks) else values
 
 
 def decoded(values: Any) -> Any:
     """Without a dictionary: these differ from part to part; what they stand for does not."""
-    inner = getattr(values.type, "value_type", None)
-    return values.cast(inner) if str(values.type).startswith("dictionary") else values
+    import pyarrow as pa
+
+    return values.cast(values.type.value_type) if pa.types.is_dictionary(values.type) else values
 
 
 def kind_of(values: Any) -> Kind:

@@ -51,10 +51,11 @@ class Duplicates:
         if not self._by:
             self._by = _telling(table)
         choosing = _row_hashes(table, self._by)
-        while self._size + np.count_nonzero(self._chosen(choosing)) > self._most and self._halvings < _FINEST:
+        chosen = np.flatnonzero(self._chosen(choosing))
+        while self._size + chosen.size > self._most and self._halvings < _FINEST:
             self._halve()
-        chosen = self._chosen(choosing)
-        rows = table if chosen.all() else table.filter(pa.array(chosen))
+            chosen = chosen[self._chosen(choosing[chosen])]
+        rows = table if chosen.size == table.num_rows else table.take(pa.array(chosen))
         if self._waiting and self._waiting[0][1].schema != rows.schema:
             self._hash()
         self._waiting.append((choosing[chosen], rows))
@@ -113,7 +114,11 @@ class Duplicates:
 def _telling(table: pa.Table) -> list[str]:
     """The column whose first values differ most, and the next one where that is not enough."""
     first = table.slice(0, _LOOKED_AT)
-    distinct = {name: _distinct(_row_hashes(first, [name])) for name in table.column_names}
+    distinct: dict[str, int] = {}
+    for name in table.column_names:
+        distinct[name] = _distinct(_row_hashes(first, [name]))
+        if distinct[name] == first.num_rows:
+            return [name]
     best = sorted(table.column_names, key=lambda name: -distinct[name])
     return best[: 1 if distinct[best[0]] >= _TELLING * first.num_rows else 2]
 

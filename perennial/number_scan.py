@@ -13,14 +13,19 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial.binning import BLOCK, Bins, Grid, Scratch
+from perennial.binning import BLOCK, Bins, Grid, Scratch, aligned
 from perennial.column_profiles import NumberColumn, with_arrays
 from perennial.columns import Floats, Kind
 from perennial.histogram import Counts
 from perennial.moments import NOTHING, around_mean
 from perennial.products import BlockProducts, Products, dots
 
-_ABREAST = 16  # columns in a matrix, which is two megabytes then: the few there are stay in a cache
+_ABREAST = 16  # columns in a matrix
+# Values in a matrix: few enough for most of what is made of them to stay in a cache of two megabytes, and so
+# many that threads which scan at the same time seldom wait for the interpreter's lock: every wait is a nap,
+# and waking up takes long.
+_VALUES = 163_840
+_STEP = 1024  # rows, see `gram`
 _LOOKED_AT = 64
 _CASTS = 2.0**30  # cells so far away can be told as whole numbers of 32 bits
 _LARGEST = float(np.finfo(float).max)
@@ -95,7 +100,7 @@ class Group:
     ) -> tuple[dict[str, NumberSums], Products | None]:
         """Sums of columns of one length. Co-moments around `centres`, of shape (names,)."""
         given = [columns[name] for name in self._ordered]
-        memory = self._spare.pop() if self._spare else Memory(len(given), min(BLOCK, given[0].size))
+        memory = self._spare.pop() if self._spare else Memory(len(given), given[0].size)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             stretch = _Stretch(given, self._abreast, memory, co_moments=self._co_moments)
             sums = dict(zip(self._ordered, stretch.scan(), strict=True))
@@ -106,15 +111,17 @@ class Group:
 
 
 class Memory:
-    """Room for a block of so many columns and rows; smaller ones lie at its beginning, without gaps."""
+    """Room for a block of so many columns, and of rows as many as are good, `most` of them; smaller ones lie
+    at its beginning, without gaps.
+    """
 
-    def __init__(self, columns: int, rows: int) -> None:
-        self.rows = max(1, rows)
-        abreast = min(columns, _ABREAST) * self.rows
-        self.values = np.empty(abreast)
-        self.flags = np.empty(abreast, np.bool_)
-        self.cells, self.places = np.empty(abreast, np.int32), np.empty(abreast, np.intp)
-        self.deviations = np.empty((2 * columns + 1) * self.rows)  # and see BlockProducts
+    def __init__(self, columns: int, most: int) -> None:
+        abreast = min(columns, _ABREAST)
+        self.rows = max(1, min(most, BLOCK, _VALUES // abreast // _STEP * _STEP))
+        abreast *= self.rows
+        self.table = aligned((2 * columns + 1) * self.rows, np.float64)  # see BlockProducts
+        self.scaled = aligned(abreast, np.float64)
+        self.cells, self.flags = aligned(abreast, np.int32), aligned(abreast, np.bool_)
         self.bins = Scratch()
 
 
@@ -133,9 +140,11 @@ class _Stretch:
     ) -> None:
         self._memory, self._length = memory, columns[0].size
         self._origins = _typical(columns)
-        self._powers = np.zeros((4, len(columns)))
+        self._abreast = [
+            _Abreast(columns[part], self._origins[part], bins, cells, memory) for part, bins, cells in abreast
+        ]
         self._parts = [part for part, _, _ in abreast]
-        self._abreast = [_Abreast(columns[part], bins, cells, memory) for part, bins, cells in abreast]
+        self._low_powers: list[tuple[Floats, Floats]] = []
         self.products = BlockProducts(self._origins) if co_moments else None
 
     def scan(self) -> list[NumberSums]:
@@ -143,86 +152,91 @@ class _Stretch:
         for first in range(0, self._length, self._memory.rows):
             self._block(first, min(self._length, first + self._memory.rows))
         sums = [found for columns in self._abreast for found in columns.done(self._length)]
-        for found, origin, powers in zip(sums, self._origins, self._powers.T, strict=True):
-            found.moments = around_mean(found.count - found.infinite, float(origin), *map(float, powers))
+        high_powers = np.concatenate([columns.powers() for columns in self._abreast], axis=1)
+        powers = np.concatenate([np.sum(self._low_powers, axis=0), high_powers])
+        for found, origin, of in zip(sums, self._origins.tolist(), powers.T.tolist(), strict=True):
+            found.moments = around_mean(found.count - found.infinite, origin, *of)
         return sums
 
     def _block(self, first: int, stop: int) -> None:
         k, length = self._origins.size, stop - first
-        table = self._memory.deviations[: (2 * k + 1) * length].reshape(2 * k + 1, length)
+        table = self._memory.table[: (2 * k + 1) * length].reshape(2 * k + 1, length)
         unusable: dict[int, Mask] = {}
         for part, columns in zip(self._parts, self._abreast, strict=True):
-            deviations = table[part]
-            found = columns.block(first, stop, self._origins[part], deviations)
+            found = columns.block(first, stop, table[part])
             unusable |= {part.start + row: where for row, where in found.items()}
-            squares = self._memory.values[: deviations.size].reshape(deviations.shape)  # these are counted
-            np.multiply(deviations, deviations, out=squares)
-            self._powers[2, part] += dots(squares, deviations)
-            self._powers[3, part] += dots(squares, squares)
         if self.products is not None:
-            totals, squared = self.products.add(table, unusable)
+            self._low_powers.append(self.products.add(table, unusable))
         else:
-            totals, squared = table[:k].sum(axis=1), dots(table[:k], table[:k])
-        self._powers[0] += totals
-        self._powers[1] += squared
+            self._low_powers.append((table[:k].sum(axis=1), dots(table[:k], table[:k])))
 
 
 class _Abreast:
     """Columns that lie in one matrix, a row of it each; those whose edges lie on a grid come first."""
 
     def __init__(
-        self, columns: Sequence[Floats], bins: Sequence[Bins], cells: _Cells, memory: Memory
+        self, columns: Sequence[Floats], origins: Floats, bins: Sequence[Bins], cells: _Cells, memory: Memory
     ) -> None:
         self._columns, self._bins, self._memory = columns, bins, memory
+        self._origins = origins[:, np.newaxis]
         self._sums = [NumberSums(b.edges.size + 1) for b in bins]
-        self._low, self._high = np.full(len(bins), np.inf), np.full(len(bins), -np.inf)
+        self._lows: list[Floats] = []
+        self._highs: list[Floats] = []
+        self._powers: list[tuple[Floats, Floats]] = []
         self._grid, self._on_grid = _CellCounts(cells), cells.rows
         self._least, self._most = np.full(len(bins), -_LARGEST), np.full(len(bins), _LARGEST)
         self._least[: cells.rows], self._most[: cells.rows] = cells.reach
 
-    def block(self, first: int, stop: int, origins: Floats, deviations: Floats) -> dict[int, Mask]:
-        """Count rows `first` to `stop` and write their `deviations`, 0 where a value is not finite; where
-        that is, by row of the matrix.
+    def block(self, first: int, stop: int, table: Floats) -> dict[int, Mask]:
+        """Count rows `first` to `stop` and leave in `table`, of shape (columns, rows), their deviations from
+        the origins, 0 where a value is not finite; returns where that is, by row of the table.
         """
         blocks = [column[first:stop] for column in self._columns]
-        values = self._memory.values[: deviations.size].reshape(deviations.shape)
-        np.concatenate(blocks, out=values.reshape(-1))
-        np.subtract(values, origins[:, None], out=deviations)
-        zero = np.equal(values, 0.0, out=self._memory.flags[: values.size].reshape(values.shape))
+        np.concatenate(blocks, out=table.reshape(-1))
+        zero = np.equal(table, 0.0, out=self._memory.flags[: table.size].reshape(table.shape))
         if zero.any():
             for sums, where in zip(self._sums, zero, strict=True):
                 sums.zeros += int(np.count_nonzero(where))
-        low, high = values.min(axis=1), values.max(axis=1)
+        low, high = np.minimum.reduce(table, axis=1), np.maximum.reduce(table, axis=1)
         near = (low >= self._least) & (high <= self._most)
         unusable: dict[int, Mask] = {}
+        beyond: dict[int, int] = {}
         if not near.all():
             for row in np.flatnonzero(~near).tolist():
-                nans = 0
+                beyond[row] = 0
                 if not isfinite(low[row]) or not isfinite(high[row]):
                     unusable[row] = ~np.isfinite(blocks[row])
-                    nans = self._odd(row, blocks[row], unusable[row], deviations[row])
+                    beyond[row] = self._odd(row, blocks[row], unusable[row])
                     low[row], high[row] = _extremes(blocks[row], ~unusable[row])
-                self._grid.hold(row, values[row], nans)
-        np.minimum(self._low, low, out=self._low)
-        np.maximum(self._high, high, out=self._high)
+        self._lows.append(low)
+        self._highs.append(high)
         for row in range(self._on_grid, len(blocks)):
-            missing = int(np.count_nonzero(np.isnan(blocks[row]))) if row in unusable else 0
+            missing = beyond.get(row, 0)
             self._sums[row].counts += self._bins[row].count(blocks[row], self._memory.bins, missing)
-        self._grid.add(values[: self._on_grid], self._memory)
+        self._grid.add(table[: self._on_grid], beyond, self._memory)
+        np.subtract(table, self._origins, out=table)
+        for row, where in unusable.items():
+            np.copyto(table[row], 0.0, where=where)
+        squares = np.multiply(table, table, out=self._memory.scaled[: table.size].reshape(table.shape))
+        self._powers.append((dots(squares, table), dots(squares, squares)))
         return unusable
+
+    def powers(self) -> Floats:
+        """Sums of the third and fourth powers of the deviations, of shape (2, columns)."""
+        return np.asarray(np.sum(self._powers, axis=0))
 
     def done(self, rows: int) -> list[NumberSums]:
         """The sums of so many rows, by column, but for the moments."""
         self._grid.give(self._sums)
-        for sums, low, high in zip(self._sums, self._low.tolist(), self._high.tolist(), strict=True):
+        low, high = np.min(self._lows, axis=0).tolist(), np.max(self._highs, axis=0).tolist()
+        for sums, least, most in zip(self._sums, low, high, strict=True):
             sums.count = rows - sums.nulls
-            if low <= high:
-                sums.extremes(low, high)
+            if least <= most:
+                sums.extremes(least, most)
         return self._sums
 
-    def _odd(self, row: int, values: Floats, unusable: Mask, deviations: Floats) -> int:
-        """Count what is not finite, and set its deviations to 0. Returns how many NaN."""
-        np.copyto(deviations, 0.0, where=unusable)
+    def _odd(self, row: int, values: Floats, unusable: Mask) -> int:
+        """Count what is not finite. Returns how many NaN."""
         nans = int(np.count_nonzero(np.isnan(values)))
         self._sums[row].nulls += nans
         self._sums[row].infinite += int(np.count_nonzero(unusable)) - nans
@@ -250,7 +264,7 @@ class _Cells:
         self.first = (lowest - base)[:, None].astype(np.int32)
         self.last = self.first + (sizes - 1)[:, None].astype(np.int32)
         self.shift = self.starts[:, None].astype(np.int32) - self.first
-        self.held = np.stack([lowest, lowest + sizes - 1], axis=1) / self.inverse
+        self.held = np.stack([lowest, lowest + sizes - 1], axis=1)
         self.bins = [grid.starts.size for grid in grids]
         bounds = [start + grid.starts for start, grid in zip(self.starts, grids, strict=True)]
         self.ends = np.append(np.concatenate([*bounds, np.empty(0, np.intp)])[1:], self.size) - 1
@@ -263,27 +277,28 @@ class _CellCounts:
         self._cells = cells
         self._counts = np.zeros(cells.size, np.int64)
 
-    def hold(self, row: int, values: Floats, nans: int) -> None:
-        """Move values that are out of reach into it; NaN, of which there are so many, count nowhere."""
-        if row < self._cells.rows:
-            np.fmax(values, self._cells.held[row, 0], out=values)
-            np.fmin(values, self._cells.held[row, 1], out=values)
-            self._counts[self._cells.starts[row]] -= nans
-
-    def add(self, values: Floats, memory: Memory) -> None:
-        """Count one block, of shape (rows, any), all within reach. It is overwritten."""
+    def add(self, values: Floats, beyond: Mapping[int, int], memory: Memory) -> None:
+        """Count one block, of shape (rows, any). `beyond`: rows of it in which some are out of reach, and how
+        many of these are NaN, which count nowhere.
+        """
         of = self._cells
         if not of.rows:
             return
-        scaled = np.multiply(values, of.inverse, out=values)
+        scaled = np.multiply(values, of.inverse, out=memory.scaled[: values.size].reshape(values.shape))
         np.ceil(scaled, out=scaled)
+        for row, nans in beyond.items():
+            if row < of.rows:
+                np.fmax(scaled[row], of.held[row, 0], out=scaled[row])
+                np.fmin(scaled[row], of.held[row, 1], out=scaled[row])
+                self._counts[of.starts[row]] -= nans
         if of.base is not None:
             np.subtract(scaled, of.base, out=scaled)
         cells = memory.cells[: scaled.size].reshape(scaled.shape)
         np.copyto(cells, scaled, casting="unsafe")
-        np.clip(cells, of.first, of.last, out=cells)
+        np.maximum(cells, of.first, out=cells)  # np.clip takes longer to begin
+        np.minimum(cells, of.last, out=cells)
         np.add(cells, of.shift, out=cells)
-        places = memory.places[: scaled.size]  # bincount would widen them in new memory, holding the lock
+        places = scaled.reshape(-1).view(np.intp)  # bincount would widen them in new memory
         np.copyto(places, cells.reshape(-1))
         self._counts += np.bincount(places, minlength=self._counts.size)
 

@@ -10,7 +10,7 @@ from perennial.columns import Floats
 from perennial.errors import ProfileMismatch
 
 MAX_COLUMNS = 64
-_TERMS = 8192
+_TERMS = 128
 
 Mask = NDArray[np.bool_]
 
@@ -108,7 +108,8 @@ class BlockProducts:
     def __init__(self, centres: Floats) -> None:
         k = centres.size
         self.centres = centres
-        self._rows, self._sums, self._products = (np.zeros((k, k)) for _ in range(3))
+        self._complete, self._together = 0, np.zeros((k, k + 1))  # of blocks without a missing value
+        self._rows, self._sums, self._products = (np.zeros((k, k)) for _ in range(3))  # of the others
 
     def add(self, table: Floats, unusable: Mapping[int, Mask]) -> tuple[Floats, Floats]:
         """The first k rows of `table`, of shape (2 k + 1, rows), are deviations from the centres, 0 where a
@@ -118,28 +119,34 @@ class BlockProducts:
         k = self.centres.size
         table = table[: k + 1 + len(unusable)]
         table[k] = 1.0
-        presence = np.full(k, k)  # the row that says where a column's values are present
-        for row, (place, where) in enumerate(unusable.items(), k + 1):
+        for row, where in enumerate(unusable.values(), k + 1):
             np.logical_not(where, out=table[row], casting="unsafe")
-            presence[place] = row
         together = gram(table[:k], table)
+        if unusable:
+            self._add_incomplete(together, gram(table[k:], table[k:].copy()), list(unusable))
+        else:
+            self._complete += table.shape[1]
+            self._together += together
+        return together[:, k], together.diagonal()
+
+    def _add_incomplete(self, together: Floats, shared: Floats, places: list[int]) -> None:
+        k = self.centres.size
+        presence = np.full(k, k)  # the row that says where a column's values are present
+        presence[places] = np.arange(k + 1, k + 1 + len(places))
         self._products += together[:, :k]
         self._sums += together[:, presence]
-        if unusable:
-            shared = gram(table[k:], table[k:].copy())
-            self._rows += shared[np.ix_(presence - k, presence - k)]
-        else:
-            self._rows += float(table.shape[1])
-        return together[:, k], together.diagonal()
+        self._rows += shared[np.ix_(presence - k, presence - k)]
 
     def done(self, names: tuple[str, ...], order: NDArray[np.intp]) -> Products:
         """What was added, as it is stored; column i of the blocks was `names[order[i]]`."""
         back = np.argsort(order)
         square = np.ix_(back, back)
-        whole = np.rint(self._rows).astype(np.int64)
-        symmetric = (self._products + self._products.T) / 2
+        k = self.centres.size
+        rows = np.rint(self._rows).astype(np.int64) + self._complete
+        sums, products = self._sums + self._together[:, [k]], self._products + self._together[:, :k]
+        symmetric = (products + products.T) / 2
         return Products(
-            names, self.centres[back], whole[square], finite(self._sums[square]), finite(symmetric[square])
+            names, self.centres[back], rows[square], finite(sums[square]), finite(symmetric[square])
         )
 
 
@@ -152,18 +159,21 @@ def gram(left: Floats, right: Floats) -> Floats:
     piece = 1 << max(0, min(10, (262_144 // (len(left) * len(right))).bit_length() - 1))
     whole = length - length % piece
     pieces = _cut(left[:, :whole], piece) @ _cut(right[:, :whole], piece).transpose(0, 2, 1)
-    return np.asarray(pieces.sum(axis=0) + left[:, whole:] @ right[:, whole:].T)
+    total: Floats = np.add.reduce(pieces, axis=0)
+    return total if whole == length else total + left[:, whole:] @ right[:, whole:].T
 
 
 def dots(left: Floats, right: Floats) -> Floats:
     """The dot product of each row of `left` with that of `right`, of shape (rows,); in pieces for the same
-    reason: of 10,000 terms OpenBLAS takes threads.
+    reason: of 10,000 terms OpenBLAS takes threads. They are so small because numpy lets go of the
+    interpreter's lock only for more than 500 products.
     """
     length = left.shape[1]
     whole = length - length % _TERMS
     pieces = (len(left), -1, _TERMS)
-    sums = np.vecdot(left[:, :whole].reshape(pieces), right[:, :whole].reshape(pieces)).sum(axis=1)
-    return np.asarray(sums + np.vecdot(left[:, whole:], right[:, whole:]))
+    found = np.vecdot(left[:, :whole].reshape(pieces), right[:, :whole].reshape(pieces))
+    sums: Floats = np.add.reduce(found, axis=1)
+    return sums if whole == length else sums + np.vecdot(left[:, whole:], right[:, whole:])
 
 
 def _cut(matrix: Floats, piece: int) -> Floats:

@@ -28,7 +28,7 @@ from perennial.moments import bounded
 from perennial.number_scan import Group, NumberSums
 from perennial.products import MAX_COLUMNS, Products
 
-STRETCH = 4 * BLOCK
+STRETCH = 65_536
 SAMPLED = 65_536
 _TOGETHER = 12
 _WORTH_THREADS = 200_000  # values in a table; below this, starting threads costs more than they save

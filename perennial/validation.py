@@ -185,11 +185,11 @@ class _Reading:
         self.cut = counts.rows > self._config.validation.max_rows
         if self.cut:
             self._end_file(parts.names)
-        self._sample.add(_columns(cleaned))
-        profiled = cleaned.drop_columns(self._unprofiled)
+        columns = _columns(cleaned)
+        self._sample.add(columns)
         if self._profile is not None:
-            return self._profile.begin(_columns(profiled))
-        self._waiting.append(profiled)
+            return self._profile.begin(columns)
+        self._waiting.append(cleaned.drop_columns(self._unprofiled))
         return self._start_profile() if self._like is not None or counts.kept >= _FIRST_ROWS else None
 
     def count(self, part: Part | None) -> Part | None:
@@ -274,7 +274,7 @@ def _verdict(found: Found, config: ModelConfig, now: datetime | None) -> Validat
 
 
 def _columns(table: pa.Table) -> dict[str, Any]:
-    return {name: table.column(name) for name in table.column_names}
+    return dict(zip(table.column_names, table.columns, strict=True))
 
 
 def _plain(table: pa.Table) -> pa.Table:

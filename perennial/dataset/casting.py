@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perennial.config import ModelConfig
+from perennial.products import dots
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,8 +99,11 @@ def arrow_type(kind: str) -> pa.DataType:
     """The pyarrow type of a declared one."""
     import pyarrow as pa
 
-    types = {"number": pa.float64(), "boolean": pa.bool_(), "datetime": pa.timestamp("us")}
-    return types.get(kind, pa.string())
+    if kind == "number":
+        return pa.float64()
+    if kind == "boolean":
+        return pa.bool_()
+    return pa.timestamp("us") if kind == "datetime" else pa.string()
 
 
 def _vector_number(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
@@ -115,12 +119,25 @@ def _vector_number(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
     ):
         return None
     numbers = values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False)
-    total = pc.sum(numbers).as_py()
-    if total is None or isfinite(total):
+    if _finite(numbers):
         return numbers
     if pc.any(pc.is_inf(numbers)).as_py():
         return None
     return pc.if_else(pc.is_nan(numbers), None, numbers)
+
+
+def _finite(numbers: pa.ChunkedArray) -> bool:
+    """Whether all are finite; False also where the largest are too large to tell so quickly: by a sum of
+    squares, which one that is not finite spoils.
+    """
+    import pyarrow.compute as pc
+
+    if numbers.null_count:
+        total = pc.sum(numbers).as_py()
+        return total is None or isfinite(total)
+    rows = [chunk.to_numpy()[np.newaxis] for chunk in numbers.chunks]
+    with np.errstate(over="ignore", invalid="ignore"):
+        return all(isfinite(dots(row, row)[0]) for row in rows)
 
 
 def _vector_text(values: pa.ChunkedArray) -> pa.ChunkedArray | None:

@@ -14,7 +14,9 @@ from perennial.dataset.streams import Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_BATCH_ROWS = 131_072  # few enough for the same memory to be taken again
+# Few enough for the same memory to be taken again. The reader makes room for the next power of two, and
+# again, with a copy, where these rows and the rest of a page are more.
+_BATCH_ROWS = 98_304
 _BATCH_VALUES = 4_000_000  # of wide tables, fewer rows at a time
 _BUSY = 2  # cores, which those that look at the parts keep busy
 _BUFFER = 16_384  # bytes; without a buffer a column of a row group is read whole before its first value
@@ -49,7 +51,8 @@ class ParquetParts:
             )
             columns = [name for name in self.names if self._wanted is None or name in self._wanted]
             rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // max(1, len(columns))))
-            for batch in file.iter_batches(rows, columns=columns, use_threads=self.threaded):
+            for batch in file.iter_batches(rows, columns=columns, use_threads=True):
+                file.reader.set_use_threads(self.threaded)  # but for the first part nobody else is at work
                 table = pa.Table.from_batches([batch])
                 yield table if columns else pa.table({self.names[0]: pa.nulls(batch.num_rows)})
 
