@@ -6,7 +6,7 @@ moments", Sandia report SAND2008-6212 (2008).
 
 import sys
 from dataclasses import dataclass
-from math import isnan
+from math import isfinite
 
 _LARGEST = sys.float_info.max
 
@@ -67,7 +67,9 @@ def around_mean(count: int, origin: float, s1: float, s2: float, s3: float, s4: 
 def bounded(value: float) -> float:
     """The nearest finite float, for JSON knows no infinity; NaN (infinity less infinity) is the largest."""
     number = float(value)
-    return _LARGEST if isnan(number) else min(max(number, -_LARGEST), _LARGEST)
+    if isfinite(number):
+        return number
+    return -_LARGEST if number < 0 else _LARGEST
 
 
 NOTHING = Moments()

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BLOCK_BYTES = 8 * 1024 * 1024
+PIECE_BYTES = 1024 * 1024  # parsed by one thread
 
 
 class JsonParts:
@@ -70,24 +71,34 @@ class JsonParts:
     def _fast(self, block: bytes, wanted: Mapping[str, pa.DataType]) -> pa.Table | None:
         """The wanted columns, or None where pyarrow cannot tell."""
         import pyarrow as pa
-        from pyarrow import json as arrow_json
 
         first = block.lstrip().partition(b"\n")[0]
         here = {name: of for name, of in wanted.items() if json.dumps(name).encode() in block}
         try:
             names = json.loads(first, object_pairs_hook=_without_duplicates)
-            options = arrow_json.ParseOptions(
-                explicit_schema=pa.schema(list(here.items())), unexpected_field_behavior="ignore"
-            )
-            table = arrow_json.read_json(
-                pa.BufferReader(block), arrow_json.ReadOptions(block_size=len(block) + 1), options
-            )
+            table = _read(block, pa.schema(list(here.items())))
         except (pa.ArrowException, ValueError, TypeError, UnreadableFile):
             return None
         if not here or table.num_columns != len(here) or not isinstance(names, dict):
             return None
         self._seen.update(dict.fromkeys([*names, *here]))
         return table
+
+
+def _read(block: bytes, schema: pa.Schema) -> pa.Table:
+    """In pieces, by all cores; whole where a line is longer than a piece."""
+    import pyarrow as pa
+    from pyarrow import json as arrow_json
+
+    parsing = arrow_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
+    try:
+        reading = arrow_json.ReadOptions(block_size=PIECE_BYTES)
+        return arrow_json.read_json(pa.BufferReader(block), reading, parsing)
+    except pa.ArrowInvalid as error:
+        if "straddl" not in str(error):
+            raise
+    reading = arrow_json.ReadOptions(block_size=len(block) + 1)
+    return arrow_json.read_json(pa.BufferReader(block), reading, parsing)
 
 
 def _row(line: str, number: int) -> dict[str, Any]:

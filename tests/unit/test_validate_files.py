@@ -99,6 +99,7 @@ def judge(tmp_path: Path) -> Judge:
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(csv_parts, "BLOCK_BYTES", 4096)
     monkeypatch.setattr(json_parts, "BLOCK_BYTES", 4096)
+    monkeypatch.setattr(json_parts, "PIECE_BYTES", 1024)
     monkeypatch.setattr("perennial.dataset.streams._CHUNK", 1000)
 
 
@@ -255,6 +256,16 @@ def test_a_json_column_may_begin_late(judge: Judge) -> None:
     found = judge(("a.jsonl", body))
     assert found.valid
     assert found.sample.column("size").null_count == 40
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_a_json_line_may_be_longer_than_a_piece(judge: Judge) -> None:
+    rows = sound(60).to_pylist()
+    rows[30]["id"] = long = "row" * 1000
+    found = judge(("a.jsonl", "\n".join(json.dumps(row, default=str) for row in rows).encode()))
+    assert found.valid
+    assert found.sample.column("id").to_pylist() == [row["id"] for row in rows]
+    assert found.sample.column("id")[30].as_py() == long
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
