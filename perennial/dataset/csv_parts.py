@@ -19,7 +19,7 @@ from perennial.errors import EmptyObject, UnreadableFile
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BLOCK_BYTES = 32 * 1024 * 1024
+BLOCK_BYTES = 16 * 1024 * 1024
 PIECE_BYTES = 2 * 1024 * 1024  # parsed by one thread
 _HEAD_BYTES = 256 * 1024
 _DELIMITERS = ",;\t|"
