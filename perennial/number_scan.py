@@ -202,12 +202,13 @@ class _Abreast:
         unusable: dict[int, Mask] = {}
         beyond: dict[int, int] = {}
         if not near.all():
-            for row in np.flatnonzero(~near).tolist():
-                beyond[row] = 0
-                if not isfinite(low[row]) or not isfinite(high[row]):
-                    unusable[row] = ~np.isfinite(blocks[row])
-                    beyond[row] = self._odd(row, blocks[row], unusable[row])
-                    low[row], high[row] = _extremes(blocks[row], ~unusable[row])
+            beyond = dict.fromkeys(np.flatnonzero(~near).tolist(), 0)
+            odd = np.flatnonzero(~(np.isfinite(low) & np.isfinite(high)))
+            if odd.size:
+                some = table[odd]
+                unusable = dict(zip(odd.tolist(), ~np.isfinite(some), strict=True))
+                beyond |= self._odd(some, unusable)
+                low[odd], high[odd] = _extremes(some)
         self._lows.append(low)
         self._highs.append(high)
         for row in range(self._on_grid, len(blocks)):
@@ -235,12 +236,18 @@ class _Abreast:
                 sums.extremes(least, most)
         return self._sums
 
-    def _odd(self, row: int, values: Floats, unusable: Mask) -> int:
-        """Count what is not finite. Returns how many NaN."""
-        nans = int(np.count_nonzero(np.isnan(values)))
-        self._sums[row].nulls += nans
-        self._sums[row].infinite += int(np.count_nonzero(unusable)) - nans
-        return nans
+    def _odd(self, some: Floats, unusable: Mapping[int, Mask]) -> dict[int, int]:
+        """Count what is not finite in rows of the table, and write NaN there. Returns how many were NaN."""
+        found: dict[int, int] = {}
+        for (row, where), values in zip(unusable.items(), some, strict=True):
+            nans = int(np.count_nonzero(np.isnan(values)))
+            infinite = int(np.count_nonzero(where)) - nans
+            self._sums[row].nulls += nans
+            self._sums[row].infinite += infinite
+            if infinite:
+                np.copyto(values, np.nan, where=where)
+            found[row] = nans
+        return found
 
 
 class _Cells:
@@ -295,8 +302,7 @@ class _CellCounts:
             np.subtract(scaled, of.base, out=scaled)
         cells = memory.cells[: scaled.size].reshape(scaled.shape)
         np.copyto(cells, scaled, casting="unsafe")
-        np.maximum(cells, of.first, out=cells)  # np.clip takes longer to begin
-        np.minimum(cells, of.last, out=cells)
+        np.clip(cells, of.first, of.last, out=cells)
         np.add(cells, of.shift, out=cells)
         places = scaled.reshape(-1).view(np.intp)  # bincount would widen them in new memory
         np.copyto(places, cells.reshape(-1))
@@ -313,11 +319,10 @@ class _CellCounts:
             found.counts += counts[stop - bins : stop]
 
 
-def _extremes(values: Floats, usable: Mask) -> tuple[float, float]:
-    """Infinity and its negative where none is usable."""
-    low = np.min(values, initial=np.inf, where=usable)
-    high = np.max(values, initial=-np.inf, where=usable)
-    return float(low), float(high)
+def _extremes(some: Floats) -> tuple[Floats, Floats]:
+    """Of each row, but for NaN; infinity and its negative where there is nothing else."""
+    low, high = np.fmin.reduce(some, axis=1), np.fmax.reduce(some, axis=1)
+    return np.where(np.isnan(low), np.inf, low), np.where(np.isnan(high), -np.inf, high)
 
 
 def _typical(columns: Sequence[Floats]) -> Floats:
