@@ -8,7 +8,6 @@ just taken. Every step is a pass over the block, a quarter of a nanosecond a val
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
