@@ -117,10 +117,10 @@ class Memory:
     def __init__(self, columns: int, most: int) -> None:
         abreast = min(columns, _ABREAST)
         self.rows = max(1, min(most, BLOCK, _VALUES // abreast // _STEP * _STEP))
-        abreast *= self.rows
         self.table = aligned((2 * columns + 1) * self.rows, np.float64)  # see BlockProducts
-        self.scaled = aligned(abreast, np.float64)
-        self.cells, self.flags = aligned(abreast, np.int32), aligned(abreast, np.bool_)
+        values = abreast * self.rows
+        self.scaled = aligned(values, np.float64)
+        self.cells, self.flags = aligned(values, np.int32), aligned(values, np.bool_)
         self.bins = Scratch()
 
 

@@ -52,7 +52,7 @@ class ParquetParts:
             columns = [name for name in self.names if self._wanted is None or name in self._wanted]
             rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // max(1, len(columns))))
             for batch in file.iter_batches(rows, columns=columns, use_threads=True):
-                file.reader.set_use_threads(self.threaded)  # but for the first part nobody else is at work
+                file.reader.set_use_threads(self.threaded)  # at the first part nobody else is at work
                 table = pa.Table.from_batches([batch])
                 yield table if columns else pa.table({self.names[0]: pa.nulls(batch.num_rows)})
 

@@ -29,7 +29,7 @@ _MARKS = (
 )
 _CHUNK = 1024 * 1024  # small enough for the same memory to be taken again
 _TRIES = 64
-_PIECE = 65_536
+_PIECE = 65_536  # bytes looked at once: a cache holds them
 
 
 @dataclass
