@@ -25,10 +25,11 @@ from perennial.dataset.streams import Budget
 from perennial.encoding import encoder
 from perennial.errors import MissingColumn, NoTrainingData
 from perennial.growing import Mask
-from perennial.holdout import Hashes, held_out, key_hashes
+from perennial.holdout import held_out, key_hashes
 from perennial.in_line import one_ahead
 from perennial.row_store import RowStore, row_hashes
 from perennial.rules import Check
+from perennial.sketch import Hashes
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -24,6 +24,7 @@ Floats = NDArray[np.float64]
 TABLE = "a DataFrame, a pyarrow Table or a mapping of arrays"
 
 _MANY_LEVELS = 256
+_FEW = 1_000  # levels that do not cost much
 _LOOKED_AT = 100_000
 _NO_ARRAYS = (str, bytes, bytearray, Mapping, Set)  # a list of them would be of characters, or of keys
 _EXACT = 2**53  # integers below are floats without loss
@@ -123,18 +124,20 @@ def rows_of(columns: Mapping[str, Any], places: NDArray[np.int64]) -> dict[str, 
     if all(is_arrow(values) for values in columns.values()):
         import pyarrow as pa
 
-        rows = pa.table(dict(columns)).take(pa.array(places))  # one call, not one for every column
-        return {name: _slim(rows.column(place)) for place, name in enumerate(columns)}
+        table = pa.Table.from_arrays(list(columns.values()), list(columns))
+        rows = table.take(pa.array(places)).columns  # one call, not one for every column
+        return dict(zip(columns, map(_slim, rows), strict=True))
     return {name: taken(values, places) for name, values in columns.items()}
 
 
 def _slim(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Without a dictionary that has more levels than there are rows."""
+    """Without a dictionary of many levels, more than there are rows."""
     import pyarrow as pa
 
-    if not pa.types.is_dictionary(values.type):
+    if not isinstance(values.type, pa.DictionaryType):
         return values
-    return decoded(values) if any(len(c.dictionary) > len(c) for c in values.chunks) else values
+    many = any(len(chunk.dictionary) > max(_FEW, len(chunk)) for chunk in values.chunks)
+    return decoded(values) if many else values
 
 
 def decoded(values: Any) -> Any:

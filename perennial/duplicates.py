@@ -7,13 +7,14 @@ Source: P. Gibbons, Distinct sampling for highly-accurate answers to distinct va
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from perennial.seen import MULTIPLIER, words_of
-from perennial.sketch import Hashes, mixed
+from perennial.seen import Levels, words_at, words_of
+from perennial.sketch import MULTIPLIER, Hashes, absorb
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -22,8 +23,9 @@ MOST = 30_000
 _LOOKED_AT = 2_000
 _TELLING = 0.9  # of the first values differ: such a column alone chooses the rows
 _FINEST = 40
-_WAITING = 1 << 20  # values
 _MISSING = np.uint64(0xD1B54A32D192ED03)
+
+Rows = NDArray[np.intp]
 
 
 class Duplicates:
@@ -33,7 +35,7 @@ class Duplicates:
         self._most, self._halvings = most, 0
         self._by: list[str] = []
         self._kept: list[tuple[Hashes, Hashes]] = []  # what chooses a row, and the row
-        self._waiting: list[tuple[Hashes, pa.Table]] = []  # what chooses the rows, and the rows
+        self._levels: dict[str, Levels] = defaultdict(Levels)
         self._size = 0
         self._different = -1  # until they are counted
 
@@ -44,24 +46,22 @@ class Duplicates:
 
     def add(self, table: pa.Table) -> None:
         """Rows that follow, with the same columns."""
-        import pyarrow as pa
-
         if not table.num_rows or not table.num_columns:
             return
         if not self._by:
             self._by = _telling(table)
-        choosing = _row_hashes(table, self._by)
+        self._different = -1
+        choosing = self._hashes(table, self._by)
         chosen = np.flatnonzero(self._chosen(choosing))
         while self._size + chosen.size > self._most and self._halvings < _FINEST:
             self._halve()
             chosen = chosen[self._chosen(choosing[chosen])]
-        rows = table if chosen.size == table.num_rows else table.take(pa.array(chosen))
-        if self._waiting and self._waiting[0][1].schema != rows.schema:
-            self._hash()
-        self._waiting.append((choosing[chosen], rows))
-        self._size += rows.num_rows
-        if sum(part.num_rows for _, part in self._waiting) * rows.num_columns > _WAITING:
-            self._hash()
+        rest = [name for name in table.column_names if name not in self._by]
+        every = chosen.size == table.num_rows
+        by = choosing if every else choosing[chosen]
+        if chosen.size:
+            self._kept.append((by, self._hashes(table, rest, by, None if every else chosen)))
+        self._size += chosen.size
 
     @property
     def sampled(self) -> bool:
@@ -81,31 +81,20 @@ class Duplicates:
 
     def settle(self) -> None:
         """Count them, unless that is done."""
-        self._hash()
         if self._different < 0:
             rows = [row for _, row in self._kept]
             self._different = _distinct(np.concatenate(rows)) if rows else 0
 
     def _halve(self) -> None:
         """Let go of every other row."""
-        self._hash()
-        self._different = -1
         self._halvings += 1
         self._kept = [(by[keep], row[keep]) for by, row in self._kept if (keep := self._chosen(by)).any()]
         self._size = sum(by.size for by, _ in self._kept)
 
-    def _hash(self) -> None:
-        """The chosen rows of several parts at once: by part there are few."""
-        if not self._waiting:
-            return
-        import pyarrow as pa
-
-        self._different = -1
-        by, rows = zip(*self._waiting, strict=True)
-        self._waiting = []
-        rest = [name for name in rows[0].column_names if name not in self._by]
-        start = np.concatenate(by)
-        self._kept.append((start, _row_hashes(pa.concat_tables(rows), rest, start)))
+    def _hashes(
+        self, table: pa.Table, names: list[str], start: Hashes | None = None, rows: Rows | None = None
+    ) -> Hashes:
+        return _row_hashes(table, names, self._levels, start, rows)
 
     def _chosen(self, by: Hashes) -> NDArray[np.bool_]:
         return np.asarray(by <= np.uint64((1 << (64 - self._halvings)) - 1))
@@ -116,7 +105,7 @@ def _telling(table: pa.Table) -> list[str]:
     first = table.slice(0, _LOOKED_AT)
     distinct: dict[str, int] = {}
     for name in table.column_names:
-        distinct[name] = _distinct(_row_hashes(first, [name]))
+        distinct[name] = _distinct(_row_hashes(first, [name], defaultdict(Levels)))
         if distinct[name] == first.num_rows:
             return [name]
     best = sorted(table.column_names, key=lambda name: -distinct[name])
@@ -129,16 +118,36 @@ def _distinct(hashes: Hashes) -> int:
     return int(np.count_nonzero(ordered[1:] != ordered[:-1])) + bool(ordered.size)
 
 
-def _row_hashes(table: pa.Table, names: list[str], start: Hashes | None = None) -> Hashes:
-    """One hash for each row over these columns, of shape (rows,); a missing value is a value like others. Of
-    a single column only the first bits depend on all of a value: most rows are not looked at further.
+def _row_hashes(
+    table: pa.Table,
+    names: list[str],
+    levels: dict[str, Levels],
+    start: Hashes | None = None,
+    rows: Rows | None = None,
+) -> Hashes:
+    """One hash for each row, or for these `rows`, over these columns, of shape (rows,); a missing value is a
+    value like others. Of a single column only the first bits depend on all of a value: most rows are not
+    looked at further.
     """
-    hashes = start
+    hashes = None if start is None else start.copy()
     for name in names:
-        column = table.column(name)
-        own = words_of(column)
-        if column.null_count:
-            own = np.where(column.is_valid().to_numpy(), own, _MISSING)
-        with np.errstate(over="ignore"):
-            hashes = own * MULTIPLIER if hashes is None else mixed(hashes * MULTIPLIER + own)
+        own = _words(table.column(name), levels[name], rows)
+        if hashes is None:
+            hashes = np.multiply(own, MULTIPLIER, out=own)
+        else:
+            absorb(hashes, own)
     return np.zeros(table.num_rows, np.uint64) if hashes is None else hashes
+
+
+def _words(column: pa.ChunkedArray, levels: Levels, rows: Rows | None) -> Hashes:
+    """A word of 64 bits for each value, or those of these `rows`, to be written over."""
+    if rows is not None:
+        quick = column.num_chunks == 1 and not column.null_count
+        own = words_at(column.chunk(0), levels, rows) if quick else None
+        if own is not None:
+            return own
+        column = column.take(rows)
+    own = words_of(column, levels)
+    if column.null_count:
+        return np.where(column.is_valid().to_numpy(), own, _MISSING)
+    return own if own.flags.writeable else own.copy()

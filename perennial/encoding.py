@@ -19,8 +19,8 @@ import pandas as pd
 from perennial.columns import arrow_bytes
 from perennial.data_config import Column
 from perennial.growing import GrowingArray, GrowingText
-from perennial.holdout import MISSING, Hashes, code_floats, code_value
-from perennial.sketch import hash_strings
+from perennial.holdout import MISSING, code_floats, code_value
+from perennial.sketch import Hashes, hash_strings
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -27,11 +27,11 @@ import pandas as pd
 
 from perennial.config import ModelConfig
 from perennial.dataset import frame_to_csv, read_sample
+from perennial.sketch import Hashes, absorb
 
 RECENT = "perennial:recent"  # a column of the stored holdout beside those of the model file
 
 Mask = npt.NDArray[np.bool_]
-Hashes = npt.NDArray[np.uint64]
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _INTEGER = re.compile(r"[+-]?\d+(\.0*)?")
@@ -39,8 +39,6 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d([t ]\d\d:\d\d.*)?")
 MISSING = 0x9E37_79B9_7F4A_7C15  # any constant does: the fractional bits of the golden ratio
 _FRACTION = 0xC2B2_AE3D_27D4_EB4F  # keeps 0.5 apart from the integer of the same bits
 _MASK = 2**64 - 1
-_MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd: a product loses nothing
-_FOLD = np.uint64(32)
 
 
 def holdout_mask(frame: pd.DataFrame, key: Sequence[str], share: float) -> Mask:
@@ -68,17 +66,6 @@ def key_hashes(columns: Iterable[Hashes], rows: int) -> Hashes:
         else:
             absorb(hashes, codes)
     return np.zeros(rows, np.uint64) if hashes is None else spread(hashes)
-
-
-def absorb(hashes: Hashes, words: Hashes) -> None:
-    """Take one more word into each hash (n,); the words (n,) are overwritten. For a given word the hash
-    changes by a bijection, and so it does with the word for a given hash: of two rows that differ in one
-    word, the hashes do.
-    """
-    hashes ^= words
-    hashes *= _MULTIPLIER
-    np.right_shift(hashes, _FOLD, out=words)
-    hashes ^= words
 
 
 def held_out(hashes: Hashes, share: float) -> Mask:

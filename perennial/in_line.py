@@ -10,14 +10,15 @@ from typing import Any
 Step = Callable[[Any], Any]
 
 
-def in_line(parts: Iterator[Any], ordered: Sequence[Step], last: Step, threads: int) -> None:
-    """Take parts through the `ordered` steps, of which each takes one part at a time in their order, and then
-    through `last`, which takes any at any time. A step is given what the step before returned.
+def in_line(parts: Iterator[Any], first: Step, ordered: Sequence[Step], last: Step, threads: int) -> None:
+    """Take parts through `first`, which takes any at any time, through the `ordered` steps, of which each
+    takes one part at a time in their order, and through `last`, which again takes any at any time. A step is
+    given what the step before returned.
 
     A thread takes a part all the way: what it has just read lies in its processor's cache, and while it is at
     one step others are at other ones. Raises what the earliest part that failed raised.
     """
-    line = _Line(parts, ordered, last)
+    line = _Line(parts, first, ordered, last)
     with ThreadPoolExecutor(threads) as pool:
         working = [pool.submit(line.work) for _ in range(threads)]
         try:
@@ -35,8 +36,8 @@ class _Overtaken(Exception):
 
 
 class _Line:
-    def __init__(self, parts: Iterator[Any], ordered: Sequence[Step], last: Step) -> None:
-        self._parts, self._ordered, self._last = parts, ordered, last
+    def __init__(self, parts: Iterator[Any], first: Step, ordered: Sequence[Step], last: Step) -> None:
+        self._parts, self._first, self._ordered, self._last = parts, first, ordered, last
         self._reading, self._moved = Lock(), Condition()
         self._read = 0
         self._turns = [0] * len(ordered)  # by step: the number of the part that is next
@@ -47,6 +48,7 @@ class _Line:
         while (following := self._next()) is not None:
             number, part = following
             try:
+                part = self._first(part)
                 for step in range(len(self._ordered)):
                     part = self._in_turn(step, number, part)
                 self._last(part)

@@ -8,6 +8,7 @@ just taken. Every step is a pass over the block, a quarter of a nanosecond a val
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +27,10 @@ _ABREAST = 16  # columns in a matrix
 _VALUES = 163_840
 _STEP = 1024  # rows, see `gram`
 _LOOKED_AT = 64
-_CASTS = 2.0**30  # cells so far away can be told as whole numbers of 32 bits
+# Added to a smaller whole number, this leaves it in the last bits: converting would take three times as long.
+_TO_WHOLE = 1.5 * 2.0**52
+_BITS = np.float64(_TO_WHOLE).view(np.int64)
+_EXACT = 2.0**50  # a sum with it is
 _LARGEST = float(np.finfo(float).max)
 
 Mask = NDArray[np.bool_]
@@ -120,7 +124,7 @@ class Memory:
         self.table = aligned((2 * columns + 1) * self.rows, np.float64)  # see BlockProducts
         values = abreast * self.rows
         self.scaled = aligned(values, np.float64)
-        self.cells, self.flags = aligned(values, np.int32), aligned(values, np.bool_)
+        self.flags = aligned(values, np.bool_)
         self.bins = Scratch()
 
 
@@ -250,30 +254,33 @@ class _Abreast:
 
 
 class _Cells:
-    """Where the cells of columns whose edges lie on a grid stand in one array.
+    """Where the cells of columns whose edges lie on a grid stand in one array, a column's after another's.
+    Beside those that tell bins apart there are some, so that few values need to be held to the last.
 
-    `reach`: the least and the largest values that have cells before these are held to the first and the last,
-    each of shape (rows,).
+    `reach`: the least and the largest values that have cells, each of shape (rows,). `held`: the numbers of
+    the first and the last cell that tell bins apart, of shape (rows, 2).
     """
 
     def __init__(self, grids: Sequence[Grid]) -> None:
         self.rows = len(grids)
-        sizes = np.array([grid.cells for grid in grids], np.int64)
-        self.size = int(sizes.sum())
-        self.starts = np.cumsum(sizes) - sizes
+        cells = np.array([grid.cells for grid in grids], np.int64)
+        beside = cells * 3 // 8  # of normal values, one in 300,000 lies beyond
+        self.size = int((cells + 2 * beside).sum())
+        self.lowest_at = np.cumsum(cells + 2 * beside) - cells - beside
         inverse, lowest = (
             np.array([getattr(grid, name) for grid in grids]) for name in ("inverse", "lowest")
         )
-        base = np.where(np.abs(lowest) < _CASTS / 2, 0.0, lowest)  # to subtract whole numbers is quicker
-        self.reach = (base - _CASTS) / inverse, (base + _CASTS) / inverse
-        self.inverse, self.base = inverse[:, None], base[:, None] if base.any() else None
-        self.first = (lowest - base)[:, None].astype(np.int32)
-        self.last = self.first + (sizes - 1)[:, None].astype(np.int32)
-        self.shift = self.starts[:, None].astype(np.int32) - self.first
-        self.held = np.stack([lowest, lowest + sizes - 1], axis=1)
+        highest = lowest + (cells - 1)
+        self.reach = (lowest - beside) / inverse, (highest + beside) / inverse
+        self.held = np.stack([lowest, highest], axis=1)
+        self.inverse = inverse[:, None]
+        far = np.abs(lowest) > _EXACT
+        self.lowest = np.where(far, lowest, 0.0)[:, None] if far.any() else None
+        self.to_whole = (_TO_WHOLE + (self.lowest_at - np.where(far, 0.0, lowest)))[:, None]
         self.bins = [grid.starts.size for grid in grids]
-        bounds = [start + grid.starts for start, grid in zip(self.starts, grids, strict=True)]
-        self.ends = np.append(np.concatenate([*bounds, np.empty(0, np.intp)])[1:], self.size) - 1
+        bounds = [at + grid.starts[1:] for at, grid in zip(self.lowest_at, grids, strict=True)]
+        last = np.split(np.cumsum(cells + 2 * beside), max(1, self.rows))  # one each
+        self.ends = np.concatenate([np.empty(0, np.int64), *chain(*zip(bounds, last, strict=False))]) - 1
 
 
 class _CellCounts:
@@ -296,15 +303,12 @@ class _CellCounts:
             if row < of.rows:
                 np.fmax(scaled[row], of.held[row, 0], out=scaled[row])
                 np.fmin(scaled[row], of.held[row, 1], out=scaled[row])
-                self._counts[of.starts[row]] -= nans
-        if of.base is not None:
-            np.subtract(scaled, of.base, out=scaled)
-        cells = memory.cells[: scaled.size].reshape(scaled.shape)
-        np.copyto(cells, scaled, casting="unsafe")
-        np.clip(cells, of.first, of.last, out=cells)
-        np.add(cells, of.shift, out=cells)
-        places = scaled.reshape(-1).view(np.intp)  # bincount would widen them in new memory
-        np.copyto(places, cells.reshape(-1))
+                self._counts[of.lowest_at[row]] -= nans
+        if of.lowest is not None:
+            np.subtract(scaled, of.lowest, out=scaled)
+        np.add(scaled, of.to_whole, out=scaled)
+        places = scaled.reshape(-1).view(np.int64)
+        np.subtract(places, _BITS, out=places)
         self._counts += np.bincount(places, minlength=self._counts.size)
 
     def give(self, sums: Sequence[NumberSums]) -> None:

@@ -11,6 +11,7 @@ from perennial.errors import ProfileMismatch
 
 MAX_COLUMNS = 64
 _TERMS = 128
+_SYMMETRIC, _PIECE = 17, 1024  # rows, and terms of a piece
 
 Mask = NDArray[np.bool_]
 
@@ -121,7 +122,7 @@ class BlockProducts:
         table[k] = 1.0
         for row, where in enumerate(unusable.values(), k + 1):
             np.logical_not(where, out=table[row], casting="unsafe")
-        together = gram(table[:k], table)
+        together = symmetric(table)[:k] if len(table) <= _SYMMETRIC else gram(table[:k], table)
         if unusable:
             self._add_incomplete(together, gram(table[k:], table[k:].copy()), list(unusable))
         else:
@@ -152,8 +153,8 @@ class BlockProducts:
 
 def gram(left: Floats, right: Floats) -> Floats:
     """left @ right.T, in pieces so small that a threaded BLAS leaves each to one thread: its threads would
-    fight ours. OpenBLAS does so up to 262,144 multiplications (interface/gemm.c); of one array with itself
-    numpy calls another routine, with other limits: they must be two.
+    fight ours. OpenBLAS does so up to 262,144 multiplications (interface/gemm.c). Of one array with itself
+    numpy calls another routine, see `symmetric`, with other limits: they must be two.
     """
     length = left.shape[1]
     piece = 1 << max(0, min(10, (262_144 // (len(left) * len(right))).bit_length() - 1))
@@ -161,6 +162,17 @@ def gram(left: Floats, right: Floats) -> Floats:
     pieces = _cut(left[:, :whole], piece) @ _cut(right[:, :whole], piece).transpose(0, 2, 1)
     total: Floats = np.add.reduce(pieces, axis=0)
     return total if whole == length else total + left[:, whole:] @ right[:, whole:].T
+
+
+def symmetric(matrix: Floats) -> Floats:
+    """matrix @ matrix.T by the routine for that, which does half the work; it leaves a piece of 1,024 terms
+    to one thread where there are at most 17 rows.
+    """
+    length = matrix.shape[1]
+    whole = length - length % _PIECE
+    pieces = _cut(matrix[:, :whole], _PIECE)
+    total: Floats = np.add.reduce(pieces @ pieces.transpose(0, 2, 1), axis=0)
+    return total if whole == length else total + matrix[:, whole:] @ matrix[:, whole:].T
 
 
 def dots(left: Floats, right: Floats) -> Floats:

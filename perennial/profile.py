@@ -7,7 +7,7 @@ KB per column.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import Any, Self
@@ -26,7 +26,7 @@ from perennial.columns import TABLE, Kind, columns_of, incoming_type, kind_of
 from perennial.data_config import Column
 from perennial.errors import InvalidRequest, MissingColumn, ProfileMismatch
 from perennial.products import Products
-from perennial.profiling import SAMPLED, Part, Plan, Scan, co_moment_names, own_edges
+from perennial.profiling import SAMPLED, Part, Plan, Scan, Scanned, co_moment_names, own_edges
 from perennial.reservoir import Reservoir
 from perennial.storage import dump_profile, load_profile
 
@@ -161,8 +161,8 @@ class Profile:
 
 class ProfileStream:
     """A profile in the making, part by part in the order of the rows. `first` is a table or a part of it, of
-    which kinds and bins are taken where no `like` fixes them. `begin`, `count` and `scan` are for parts in
-    several threads (see `Scan`).
+    which kinds and bins are taken where no `like` fixes them. `scan`, `begin`, `count` and `finish` are for
+    parts in several threads (see `Scan`).
     """
 
     def __init__(
@@ -185,7 +185,8 @@ class ProfileStream:
                 products.centres if products else None,
             )
         self._scan = Scan(plan)
-        self.count, self.scan = self._scan.count, self._scan.scan
+        self.numbers, self.scan = self._scan.numbers, self._scan.scan
+        self.count, self.finish = self._scan.count, self._scan.finish
         self._kinds = kinds
         self.incoming = tuple((name, incoming_type(values)) for name, values in first.items())
 
@@ -194,10 +195,10 @@ class ProfileStream:
         _need(self._kinds, part)
         self._scan.add(part)
 
-    def begin(self, part: Mapping[str, Any]) -> Part:
-        """The same, to be counted and to be scanned."""
+    def begin(self, part: Mapping[str, Any], found: Sequence[Scanned] | None = None) -> Part:
+        """The same, to be counted and finished; `found` by `scan`, where that was done."""
         _need(self._kinds, part)
-        return self._scan.begin(part)
+        return self._scan.begin(part, found)
 
     def parts(
         self,

@@ -76,20 +76,23 @@ def co_moment_names(kinds: Mapping[str, Kind]) -> tuple[str, ...]:
     return tuple(name for name, kind in kinds.items() if kind == "number")[:MAX_COLUMNS]
 
 
+Scanned = tuple[dict[str, NumberSums], Products | None]
+
+
 @dataclass
 class Part:
     """Rows of a table on their way through a Scan, and what was found in them."""
 
     rows: int
     columns: Mapping[str, Any]
-    found: Sequence[tuple[dict[str, NumberSums], Products | None] | None] | None = None
+    found: Sequence[Scanned | None] | None = None
 
 
 class Scan:
     """Adds up the parts of a table. `add` in the order of the rows, `columns` and `products` at the end.
 
-    Where several threads add parts, `begin` and `count` take them in their order, one at a time each; `scan`
-    takes them as they come.
+    Where several threads add parts, `begin` and `count` take them in their order, one at a time each, then
+    `finish` as they come. `scan` is for who wants to know of a part's numbers before.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -111,13 +114,13 @@ class Scan:
     def add(self, columns: Mapping[str, Any]) -> None:
         """Rows that follow, as columns of one length by name; those that are not planned are left alone."""
         part = self.begin(columns)
-        tasks = self._counting(part) + self._scans(part, STRETCH)
+        tasks = self._counting(part) + self._scans(part.columns, part.rows, STRETCH)
         part.found = _on_all_cores(tasks, part.rows * len(self._plan.kinds))
 
-    def begin(self, columns: Mapping[str, Any]) -> Part:
-        """Rows that follow, to be counted and to be scanned."""
+    def begin(self, columns: Mapping[str, Any], found: Sequence[Scanned] | None = None) -> Part:
+        """Rows that follow, to be counted, and to be scanned unless that is what was `found`."""
         rows = len(next(iter(columns.values()))) if columns else 0
-        part = Part(rows, {name: unwrapped(columns[name]) for name in self._plan.kinds})
+        part = Part(rows, {name: unwrapped(columns[name]) for name in self._plan.kinds}, found)
         self.rows += rows
         if self._centres is None and self._plan.names and rows:
             self._centres = self._first_centres(part.columns)
@@ -130,9 +133,19 @@ class Scan:
         for task in self._counting(part):
             task()
 
-    def scan(self, part: Part) -> None:
-        """Numbers. In one stretch: other threads have other parts."""
-        part.found = [task() for task in self._scans(part, max(1, part.rows))]
+    @property
+    def numbers(self) -> list[str]:
+        """The columns that are scanned."""
+        return self._plan.numbers
+
+    def scan(self, columns: Mapping[str, Any]) -> list[Scanned]:
+        """Numbers, of columns of one length. In one stretch: other threads have other parts."""
+        rows = len(next(iter(columns.values()))) if columns else 0
+        return [task() for task in self._scans(columns, rows, max(1, rows))]
+
+    def finish(self, part: Part) -> None:
+        """Scan its numbers, unless that is done; its rows are not needed any more."""
+        part.found = self.scan(part.columns) if part.found is None else part.found
         part.columns = {}
 
     def _counting(self, part: Part) -> list[Callable[[], Any]]:
@@ -142,10 +155,10 @@ class Scan:
             for name, counts in counted.items()
         ]
 
-    def _scans(self, part: Part, stretch: int) -> list[Callable[[], Any]]:
+    def _scans(self, columns: Mapping[str, Any], rows: int, stretch: int) -> list[Callable[[], Any]]:
         return [
-            partial(self._stretch, group, part.columns, start, min(part.rows, start + stretch))
-            for start in range(0, part.rows, stretch)
+            partial(self._stretch, group, columns, start, min(rows, start + stretch))
+            for start in range(0, rows, stretch)
             for group in self._groups
         ]
 
@@ -188,9 +201,7 @@ class Scan:
         with np.errstate(over="ignore", invalid="ignore"):
             return np.array([bounded(values.mean()) if values.size else 0.0 for values in finite])
 
-    def _stretch(
-        self, group: Group, columns: Mapping[str, Any], start: int, stop: int
-    ) -> tuple[dict[str, NumberSums], Products | None]:
+    def _stretch(self, group: Group, columns: Mapping[str, Any], start: int, stop: int) -> Scanned:
         """Scan rows `start` to `stop` of a group of number columns."""
         values = {
             name: _numbers(name, self._plan.kinds[name], part_of(columns[name], start, stop))

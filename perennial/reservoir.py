@@ -8,7 +8,7 @@ the same parts with the same seed give the same sample.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,9 +70,7 @@ class Reservoir:
     def _shrink(self) -> None:
         if not self._parts:
             return
-        joined = self._parts[0]
-        if len(self._parts) > 1:
-            joined = {name: _joined([part[name] for part in self._parts]) for name in self._parts[0]}
+        joined = self._parts[0] if len(self._parts) == 1 else _joined(self._parts)
         if self._keys.size > self._most:
             places = np.sort(np.argpartition(self._keys, self._most)[: self._most])
             joined = rows_of(joined, places)
@@ -80,7 +78,18 @@ class Reservoir:
         self._parts = [joined]
 
 
-def _joined(parts: list[Any]) -> Any:
+def _joined(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    if all(is_arrow(values) for part in parts for values in part.values()):
+        import pyarrow as pa
+
+        tables = [pa.Table.from_arrays(list(part.values()), list(part)) for part in parts]
+        if all(table.schema == tables[0].schema for table in tables[1:]):
+            whole = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+            return dict(zip(whole.column_names, whole.columns, strict=True))
+    return {name: _joined_column([part[name] for part in parts]) for name in parts[0]}
+
+
+def _joined_column(parts: list[Any]) -> Any:
     if is_arrow(parts[0]):
         import pyarrow as pa
 

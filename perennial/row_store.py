@@ -14,7 +14,7 @@ import pandas as pd
 
 from perennial.encoding import Encoder
 from perennial.growing import GrowingArray, Mask, Rows
-from perennial.holdout import Hashes, absorb
+from perennial.sketch import Hashes, absorb
 
 _BLOCK = 1 << 18  # hashes that a core groups at once
 _FEW = 1 << 22  # rows that are never too many to wait for a look at what is repeated

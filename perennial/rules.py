@@ -6,6 +6,7 @@ everything is counted. `perennial.problems` makes of the counts what is wrong wi
 
 from __future__ import annotations
 
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from perennial.config import ModelConfig
 from perennial.data_config import Action, Column
-from perennial.dataset.casting import BadValues, arrow_type, cast_column, shown
+from perennial.dataset.casting import BadValues, Cast, arrow_type, cast_column, shown
 from perennial.duplicates import Duplicates
 from perennial.seen import Seen
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Mask = NDArray[np.bool_]
+Columns = Mapping[str, Cast]
 
 
 @dataclass
@@ -64,43 +66,63 @@ class Check:
 
     def add(self, table: pa.Table) -> pa.Table:
         """The declared columns of the part, cast and clean; one that is absent is all null."""
+        return self.hold(table.num_rows, self.cast(table))[0]
+
+    def cast(self, table: pa.Table, trusted: Container[str] = ()) -> dict[str, Cast]:
+        """The declared columns of a part that are there, of their types; of any part, at any time. Numbers
+        of the `trusted` columns are not looked at whether they are finite.
+        """
+        present = dict(zip(table.column_names, table.columns, strict=True))
+        return {
+            name: cast_column(
+                present[name],
+                column.type,
+                keep_levels=self._keep_levels and column.levels is None,
+                trusting=name in trusted,
+            )
+            for name, column in self._config.columns.items()
+            if name in present
+        }
+
+    def hold(self, rows: int, casts: Columns) -> tuple[pa.Table, bool]:
+        """The columns of the part that follows, clean, as `add` gives them, and whether all that were there
+        are whole and as they were cast.
+        """
         import pyarrow as pa
 
-        rows, counts = table.num_rows, self.counts
-        present = set(table.column_names)
+        counts = self.counts
         drop = np.zeros(rows, bool)
         columns: dict[str, pa.ChunkedArray] = {}
         for name, column in self._config.columns.items():
-            if name in present:
-                columns[name] = self._column(name, column, table.column(name), drop)
+            if name in casts:
+                columns[name] = self._column(name, column, casts[name], drop)
             else:
                 columns[name] = pa.chunked_array([pa.nulls(rows, arrow_type(column.type))])
                 counts.absent[name] = counts.absent.get(name, 0) + rows
         counts.rows += rows
         counts.dropped += int(drop.sum())
-        if self._config.key and present.issuperset(self._config.key):
+        if self._config.key and all(name in casts for name in self._config.key):
             repeated = self._keys.repeated([columns[name] for name in self._config.key]) & ~drop
             counts.keys_beyond = self._keys.full
             counts.repeated += int(repeated.sum())
             if self._config.validation.repeated != "warn":
                 drop |= repeated
-        clean = pa.table(columns)
-        if drop.any():
+        clean = pa.Table.from_arrays(list(columns.values()), list(columns))
+        whole = not drop.any()
+        if not whole:
             clean = clean.filter(_arrow(~drop))
         if self._count_duplicates:
             counts.duplicates.add(clean)
         counts.kept += clean.num_rows
         counts.labelled += clean.num_rows - clean.column(self._config.label).null_count
-        return clean
+        return clean, whole and all(columns[name] is cast.values for name, cast in casts.items())
 
     def action(self, column: Column) -> Action:
         """What is done about wrong values of a column."""
         return column.action or self._config.validation.action
 
-    def _column(self, name: str, column: Column, came: pa.ChunkedArray, drop: Mask) -> pa.ChunkedArray:
+    def _column(self, name: str, column: Column, done: Cast, drop: Mask) -> pa.ChunkedArray:
         counts, dropping = self.counts, self.action(column) == "drop"
-        keep_levels = self._keep_levels and column.levels is None
-        done = cast_column(came, column.type, keep_levels=keep_levels)
         values = done.values
         nulls = values.null_count - (done.bad.rows if done.bad else 0)
         counts.nulls[name] = counts.nulls.get(name, 0) + nulls

@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perennial.columns import arrow_bytes
-from perennial.sketch import Hashes, hash_strings, mixed
+from perennial.sketch import MULTIPLIER, Hashes, hash_strings, mixed
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 MOST = 50_000_000
 _RUNS = 8
-MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_FEW = 1_000  # levels that are hashed once, however few the rows
 
 
 class Seen:
@@ -87,13 +87,29 @@ def _hashes(columns: list[pa.ChunkedArray]) -> tuple[Hashes, NDArray[np.bool_]]:
     return hashes, complete
 
 
-def words_of(column: pa.ChunkedArray) -> Hashes:
+class Levels:
+    """The words of a dictionary's levels, hashed once while the dictionary stays the same."""
+
+    def __init__(self) -> None:
+        self._dictionary: pa.Array | None = None
+        self._words = np.empty(0, np.uint64)
+
+    def words(self, dictionary: pa.Array) -> Hashes:
+        """Of shape (levels,)."""
+        import pyarrow as pa
+
+        if self._dictionary is None or not self._dictionary.equals(dictionary):
+            self._dictionary, self._words = dictionary, words_of(pa.chunked_array([dictionary]))
+        return self._words
+
+
+def words_of(column: pa.ChunkedArray, levels: Levels | None = None) -> Hashes:
     """A word of 64 bits for each value, to be mixed; what a null has does not matter."""
     import pyarrow as pa
 
     if pa.types.is_dictionary(column.type):
-        if all(len(chunk.dictionary) <= len(chunk) for chunk in column.chunks):
-            return _by_level(column.chunks)
+        if all(len(chunk.dictionary) <= max(_FEW, len(chunk)) for chunk in column.chunks):
+            return _by_level(column.chunks, levels or Levels())
         column = column.cast(column.type.value_type)
     if pa.types.is_floating(column.type):
         filled = column.fill_null(0.0) if column.null_count else column
@@ -106,15 +122,22 @@ def words_of(column: pa.ChunkedArray) -> Hashes:
     return np.concatenate([hash_strings(*arrow_bytes(chunk)) for chunk in chunks] or [np.empty(0, np.uint64)])
 
 
-def _by_level(chunks: Sequence[pa.DictionaryArray]) -> Hashes:
-    """The levels hashed once, then spread over the rows."""
+def words_at(values: pa.Array, levels: Levels, rows: NDArray[np.intp]) -> Hashes | None:
+    """The same of some rows of floats, or of a dictionary's levels, where none is null; None of others."""
     import pyarrow as pa
 
-    found, dictionary, levels = [np.empty(0, np.uint64)], None, np.empty(0, np.uint64)
+    if isinstance(values, pa.DoubleArray):
+        return np.asarray(values.to_numpy()[rows] + 0.0).view(np.uint64)
+    if isinstance(values, pa.DictionaryArray) and len(values.dictionary) <= max(_FEW, rows.size):
+        return np.asarray(levels.words(values.dictionary)[values.indices.to_numpy()[rows]])
+    return None
+
+
+def _by_level(chunks: Sequence[pa.DictionaryArray], levels: Levels) -> Hashes:
+    """The levels hashed once, then spread over the rows."""
+    found = [np.empty(0, np.uint64)]
     for chunk in chunks:
-        if dictionary is None or not dictionary.equals(chunk.dictionary):
-            dictionary = chunk.dictionary
-            levels = words_of(pa.chunked_array([dictionary]))
+        words = levels.words(chunk.dictionary)
         places = chunk.indices.fill_null(0) if chunk.null_count else chunk.indices
-        found.append(levels[places.to_numpy()] if levels.size else np.zeros(len(chunk), np.uint64))
+        found.append(words[places.to_numpy()] if words.size else np.zeros(len(chunk), np.uint64))
     return np.concatenate(found)

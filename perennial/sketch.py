@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 Hashes = NDArray[np.uint64]
 
 KEPT = 128
+MULTIPLIER = np.uint64(0x9E37_79B9_7F4A_7C15)  # odd: a product loses nothing
 _SEED = 20_260_101  # of the hash's tables: part of the format, for stored sketches merge with new ones
-_STEP = 0x9E3779B97F4A7C15 | 1
+_STEP = int(MULTIPLIER)
+_FOLD = np.uint64(32)
 _CHUNK = 1 << 18
 
 
@@ -105,6 +107,17 @@ def _polynomials(data: NDArray[np.uint8], offsets: NDArray[np.int64]) -> Hashes:
             starts = offsets[:-1][filled]
             result[filled] += np.add.reduceat(terms, starts) * inverses[starts]
     return result
+
+
+def absorb(hashes: Hashes, words: Hashes) -> None:
+    """Take one more word into each hash (n,); the words (n,) are overwritten. For a given word the hash
+    changes by a bijection, and so it does with the word for a given hash: of two rows that differ in one
+    word, the hashes do.
+    """
+    hashes ^= words
+    hashes *= MULTIPLIER
+    np.right_shift(hashes, _FOLD, out=words)
+    hashes ^= words
 
 
 def mixed(values: Hashes) -> Hashes:

@@ -7,7 +7,7 @@ whole, with reasons that say what was expected, what came, and in how many rows.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from itertools import chain
@@ -15,19 +15,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from perennial.config import ModelConfig
-from perennial.dataset.casting import BadValues
+from perennial.dataset.casting import BadValues, Cast
 from perennial.dataset.reading import FileParts, read_parts
 from perennial.dataset.streams import Budget
 from perennial.errors import EmptyObject
-from perennial.in_line import in_line
+from perennial.in_line import Step, in_line
+from perennial.number_scan import NumberSums
 from perennial.problems import Found, Problem, problems, warnings
 from perennial.profile import Profile, ProfileStream
-from perennial.profiling import Part
+from perennial.profiling import Part, Scanned
 from perennial.reservoir import Reservoir
 from perennial.rules import Check
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    _Coming = tuple[FileParts, pa.Table | None] | None  # a part of a file, its end, or the end of all
 
 __all__ = ["Cleaned", "Problem", "Validation", "clean", "validate", "validate_files"]
 
@@ -131,13 +134,13 @@ def validate_files(
     first = next(parts)
     cores = os.process_cpu_count() or 1
     threads = cores + 1 if first and first[0].threaded else cores  # who waits for others' threads is no load
-    in_line(chain([first], parts), [reading.check, reading.count], reading.scan, min(threads, _THREADS))
+    threads = min(threads, _THREADS)
+    steps: list[Step] = [reading.check, reading.count]
+    in_line(chain([first], parts), reading.look, steps, reading.finish, threads)
     return reading.verdict(now)
 
 
-def _in_parts(
-    files: Iterable[tuple[Path, str]], config: ModelConfig, reading: _Reading
-) -> Iterator[tuple[FileParts, pa.Table | None] | None]:
+def _in_parts(files: Iterable[tuple[Path, str]], config: ModelConfig, reading: _Reading) -> Iterator[_Coming]:
     """The parts of each file in turn, None at its end; None at the end of all."""
     budget = Budget(config.validation.max_bytes)
     for path, name in files:
@@ -150,47 +153,76 @@ def _in_parts(
     yield None
 
 
+@dataclass(frozen=True)
+class _Looked:
+    """Rows of a file, of their types, and what was found in the numbers, if these were scanned."""
+
+    file: FileParts
+    rows: int
+    casts: Mapping[str, Cast]
+    found: Sequence[Scanned] | None
+
+
 class _Reading:
     """A batch while it is read."""
 
     def __init__(self, config: ModelConfig, like: Profile | None, sample_rows: int) -> None:
-        self._config, self._like = config, like
+        self._config = config
         self._check = Check(config, keep_levels=True, count_duplicates=True)
         self._sample = Reservoir(sample_rows, config.seed)
         known = like.columns if like else ()
         self._unprofiled = [name for name in config.key if name not in known]  # new in every batch
-        self._profile: ProfileStream | None = None
+        self._profile = ProfileStream({}, like, None) if like else None
+        self._clean = True  # so far: the numbers of a part that will be changed need not be scanned before
         self._waiting: list[pa.Table] = []
         self._names: dict[str, None] = {}
         self._present: set[str] | None = None
         self.cut = False
 
-    def check(self, coming: tuple[FileParts, pa.Table | None] | None) -> Part | None:
-        """Rows that follow, None at the end of a file, or the end of all. Returns what is to be profiled."""
+    def look(self, coming: _Coming) -> _Looked | FileParts | None:
+        """Rows to their types, in any order; the file at its end, None at the end of all."""
+        if coming is None:
+            return None
+        file, part = coming
+        if part is None:
+            return file
+        profile = self._profile
+        if profile is None or not self._clean or not set(profile.numbers) <= set(part.column_names):
+            return _Looked(file, part.num_rows, self._check.cast(part), None)
+        casts = self._check.cast(part, profile.numbers)
+        found = profile.scan({name: cast.values for name, cast in casts.items()})
+        odd = [name for sums, _ in found for name, of in sums.items() if _odd(of, casts[name].values)]
+        if odd:
+            casts |= self._check.cast(part.select(odd))
+        same = all(casts[name].bad is None for name in odd)  # a missing value was found missing either way
+        return _Looked(file, part.num_rows, casts, found if same else None)
+
+    def check(self, part: _Looked | FileParts | None) -> Part | None:
+        """What follows, in its order. Returns what is to be profiled."""
         if self.cut:
             return None
-        if coming is None:
+        if part is None:
             self._settle()
             return None
-        parts, part = coming
-        if part is None:
-            self._end_file(parts.names)
+        if isinstance(part, FileParts):
+            self._end_file(part.names)
             return None
-        of = parts.rows
-        if of is not None and part.num_rows < of and not self._check.counts.rows:
+        of = part.file.rows
+        if of is not None and part.rows < of and not self._check.counts.rows:
             self._check.counts.duplicates.expect(of)
             self._sample.expect(of)
-        cleaned = self._check.add(part)
+        cleaned, same = self._check.hold(part.rows, part.casts)
+        self._clean = same and all(cast.bad is None for cast in part.casts.values())
         counts = self._check.counts
         self.cut = counts.rows > self._config.validation.max_rows
         if self.cut:
-            self._end_file(parts.names)
+            self._end_file(part.file.names)
         columns = _columns(cleaned)
         self._sample.add(columns)
         if self._profile is not None:
-            return self._profile.begin(columns)
+            return self._profile.begin(columns, part.found if same else None)
         self._waiting.append(cleaned.drop_columns(self._unprofiled))
-        return self._start_profile() if self._like is not None or counts.kept >= _FIRST_ROWS else None
+        return self._start_profile() if counts.kept >= _FIRST_ROWS else None
 
     def count(self, part: Part | None) -> Part | None:
         """What is counted in the order of the rows."""
@@ -198,10 +230,10 @@ class _Reading:
             self._profile.count(part)
         return part
 
-    def scan(self, part: Part | None) -> None:
+    def finish(self, part: Part | None) -> None:
         """What is counted in any order."""
         if part is not None and self._profile is not None:
-            self._profile.scan(part)
+            self._profile.finish(part)
 
     def _settle(self) -> None:
         """What else the verdict would wait for, while the last rows are scanned."""
@@ -218,7 +250,7 @@ class _Reading:
         if self._present is None:
             raise EmptyObject("the batch holds no files: expected at least one")
         if self._profile is None:
-            self.scan(self.count(self._start_profile()))
+            self.finish(self.count(self._start_profile()))
         present = tuple(name for name in self._config.columns if name in self._present)
         undeclared = tuple(name for name in self._names if name not in self._config.columns)
         found = Found(self._check.counts, present, undeclared, self.cut)
@@ -238,8 +270,10 @@ class _Reading:
         first = _columns(pa.concat_tables(tables))
         self._waiting = []
         declared = {name: self._config.columns[name] for name in first}
-        self._profile = ProfileStream(first, self._like, declared)
-        return self._profile.begin(first)
+        profile = ProfileStream(first, None, declared)
+        begun = profile.begin(first)
+        self._profile = profile  # other threads may scan from now on
+        return begun
 
     def _profiled(self) -> Profile | None:
         if self._profile is None:
@@ -271,6 +305,11 @@ def _verdict(found: Found, config: ModelConfig, now: datetime | None) -> Validat
         warnings=tuple(warnings(found, config, now, reasons)),
         bad={name: sum(bad.rows for bad in rules.values()) for name, rules in counts.wrong.items()},
     )
+
+
+def _odd(sums: NumberSums, values: pa.ChunkedArray) -> bool:
+    """Whether some of the values are neither numbers nor missing."""
+    return bool(sums.infinite or sums.nulls != values.null_count)
 
 
 def _columns(table: pa.Table) -> dict[str, Any]:

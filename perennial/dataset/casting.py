@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from perennial.columns import arrow_bytes
 from perennial.config import ModelConfig
 from perennial.products import dots
 
@@ -61,9 +62,12 @@ def conform_table(table: pa.Table, config: ModelConfig) -> tuple[pa.Table, dict[
     return pa.table(columns), bad
 
 
-def cast_column(values: pa.ChunkedArray, kind: str, *, keep_levels: bool = False) -> Cast:
+def cast_column(
+    values: pa.ChunkedArray, kind: str, *, keep_levels: bool = False, trusting: bool = False
+) -> Cast:
     """Cast one column to the type of its kind: the vectorised way where it succeeds, else distinct value
-    by value. With `keep_levels`, a category that comes dictionary-encoded stays so.
+    by value. With `keep_levels`, a category that comes dictionary-encoded stays so; with `trusting`, numbers
+    that are not finite may stay, which is not looked for.
     """
     import pyarrow as pa
 
@@ -75,7 +79,7 @@ def cast_column(values: pa.ChunkedArray, kind: str, *, keep_levels: bool = False
     if pa.types.is_null(values.type):
         return Cast(values.cast(target))
     try:
-        done = _VECTORISED[kind](values)
+        done = _vector_number(values, trusting) if kind == "number" else _VECTORISED[kind](values)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         done = None
     if done is not None:
@@ -87,12 +91,15 @@ def cast_column(values: pa.ChunkedArray, kind: str, *, keep_levels: bool = False
 
 def _plain_levels(values: pa.ChunkedArray) -> bool:
     """Strings, none of them empty or null: a dictionary that needs no casting."""
-    return _is_text(values.type.value_type) and all(
-        len(chunk.dictionary) <= _FEW_LEVELS
-        and chunk.dictionary.null_count == 0
-        and chunk.dictionary.index("").as_py() < 0
-        for chunk in values.chunks
-    )
+    if not _is_text(values.type.value_type):
+        return False
+    for levels in (chunk.dictionary for chunk in values.chunks):
+        if len(levels) > _FEW_LEVELS or levels.null_count:
+            return False
+        _, ends = arrow_bytes(levels)
+        if (ends[1:] == ends[:-1]).any():
+            return False
+    return True
 
 
 def arrow_type(kind: str) -> pa.DataType:
@@ -106,7 +113,7 @@ def arrow_type(kind: str) -> pa.DataType:
     return pa.timestamp("us") if kind == "datetime" else pa.string()
 
 
-def _vector_number(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
+def _vector_number(values: pa.ChunkedArray, trusting: bool) -> pa.ChunkedArray | None:
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -119,7 +126,7 @@ def _vector_number(values: pa.ChunkedArray) -> pa.ChunkedArray | None:
     ):
         return None
     numbers = values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False)
-    if _finite(numbers):
+    if trusting or _finite(numbers):
         return numbers
     if pc.any(pc.is_inf(numbers)).as_py():
         return None
@@ -268,7 +275,6 @@ def shown(value: Any) -> str:
 
 
 _VECTORISED = {
-    "number": _vector_number,
     "category": _vector_text,
     "text": _vector_text,
     "boolean": _vector_boolean,

@@ -14,10 +14,9 @@ from perennial.dataset.streams import Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Few enough for the same memory to be taken again. The reader makes room for the next power of two, and
-# again, with a copy, where these rows and the rest of a page are more.
-_BATCH_ROWS = 98_304
-_BATCH_VALUES = 4_000_000  # of wide tables, fewer rows at a time
+# Rows of a part: so many that what is done once for each costs little.
+_BATCH_ROWS = 262_144
+_BATCH_VALUES = 4_000_000
 _BUSY = 2  # cores, which those that look at the parts keep busy
 _BUFFER = 16_384  # bytes; without a buffer a column of a row group is read whole before its first value
 

@@ -29,15 +29,17 @@ def test_steps_take_parts_in_their_order_and_each_what_the_one_before_made(threa
         second.append(part)
         return part + 1
 
-    in_line(numbers(200), [doubled, passed], last.add, threads)
+    in_line(numbers(200), lambda part: part, [doubled, passed], last.add, threads)
     assert first == list(range(200))
     assert second == [2 * part for part in range(200)]
     assert last == {2 * part + 1 for part in range(200)}
 
 
-def test_while_one_part_is_at_the_last_step_the_next_comes_there_too() -> None:
+@pytest.mark.parametrize("last", [False, True])
+def test_while_one_part_is_at_the_first_or_last_step_the_next_comes_there_too(last: bool) -> None:
     together = threading.Barrier(2, timeout=30)  # broken, were the parts there one by one
-    in_line(numbers(4), [], lambda _: together.wait(), 2)
+    ends = [lambda part: part, lambda _: together.wait()]
+    in_line(numbers(4), ends[not last], [], ends[last], 2)
     assert not together.broken
 
 
@@ -52,7 +54,7 @@ def test_behind_a_part_that_failed_none_is_let_in(threads: int) -> None:
         return part
 
     with pytest.raises(ValueError, match="the third"):
-        in_line(numbers(50), [step], lambda _: None, threads)
+        in_line(numbers(50), lambda part: part, [step], lambda _: None, threads)
     assert seen == [0, 1, 2]
 
 
@@ -69,9 +71,9 @@ def test_the_earliest_part_that_failed_says_why() -> None:
         raise ValueError(f"part {part}")
 
     with pytest.raises(ValueError, match="part 0"):
-        in_line(parts(), [step], lambda _: None, 2)
+        in_line(parts(), lambda part: part, [step], lambda _: None, 2)
     with pytest.raises(OSError, match="the disk"):
-        in_line(numbers(9, broken=5), [lambda part: part], lambda _: None, 2)
+        in_line(numbers(9, broken=5), lambda part: part, [], lambda _: None, 2)
 
 
 def test_an_interrupt_stops_those_at_work(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,4 +90,4 @@ def test_an_interrupt_stops_those_at_work(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr("concurrent.futures.Future.result", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        in_line(endless(), [lambda part: part], lambda _: None, 2)
+        in_line(endless(), lambda part: part, [], lambda _: None, 2)

@@ -15,7 +15,7 @@ from scipy import stats
 
 from perennial.binning import BLOCK, Bins, Scratch
 from perennial.level_counts import LevelCounts
-from perennial.products import gram
+from perennial.products import gram, symmetric
 from perennial.profile import CHARACTER_CLASSES, CategoryColumn, NumberColumn, Products, Profile
 from perennial.reservoir import Reservoir
 from perennial.sketch import KEPT, Distinct
@@ -106,11 +106,14 @@ def near(edges: Any) -> Any:
 @settings(max_examples=200)
 @given(
     st.lists(st.integers(-400, 400), min_size=2, max_size=60, unique=True),
+    st.sampled_from([0, 2**30, -(2**49), 2**50 + 7, 500 - 2**51]),
     st.integers(-60, 60),
     st.lists(st.floats(), max_size=60),
 )
-def test_grid_cells_count_as_a_search_does(places: list[int], power: int, others: list[float]) -> None:
-    edges = np.array(sorted(places), float) * 2.0**power
+def test_grid_cells_count_as_a_search_does(
+    places: list[int], offset: int, power: int, others: list[float]
+) -> None:
+    edges = np.array(sorted(place + offset for place in places), float) * 2.0**power
     values = np.concatenate([near(edges), np.array(others, float)])
     column = number(Profile.of({"x": edges}), "x")
     assert column.edge_array.tolist() == edges.tolist()
@@ -282,6 +285,7 @@ def test_without_variance_there_is_no_correlation() -> None:
 def test_small_matrix_products(columns: int, rows: int) -> None:
     left, right = RNG.normal(size=(columns, rows)), RNG.normal(size=(columns, rows))
     np.testing.assert_allclose(gram(left, right), left @ right.T, atol=1e-9)
+    np.testing.assert_allclose(symmetric(left), left @ left.T, atol=1e-9)
 
 
 @pytest.mark.parametrize("rows", [3, 5_000, 300_000])

@@ -373,6 +373,43 @@ def test_non_finite_numbers_are_no_numbers(judge: Judge) -> None:
     assert found.sample.column("size").null_count == 4
 
 
+@pytest.mark.parametrize("odd", [{}, {700: np.nan}, {700: np.inf, 701: np.nan}, {3: 2e3}, {2_999: -np.inf}])
+@pytest.mark.parametrize("action", ["warn", "drop"])
+def test_numbers_that_were_scanned_before_they_were_checked(
+    judge: Judge, monkeypatch: pytest.MonkeyPatch, odd: dict[int, float], action: str
+) -> None:
+    monkeypatch.setattr("perennial.dataset.parquet_parts._BATCH_ROWS", 256)
+    table = sound(3000)
+    values = table.column("size").to_numpy().copy()
+    values[list(odd)] = list(odd.values())
+    table = table.set_column(1, "size", pa.array(values)).append_column("other", pa.array(values[::-1]))
+    config = model({"action": action}, other={"type": "number"})
+    reference = Profile.of(table.slice(0, 500), schema=config.columns)
+    found = judge(("a.parquet", as_parquet(table)), config=config, like=reference)
+    whole = validate(table, config)
+    assert sorted(found.warnings) == sorted(whole.warnings)
+    assert (found.valid, found.rows, found.bad) == (whole.valid, whole.rows, whole.bad)
+    assert found.profile is not None
+    expected = Profile.of(whole.table, like=reference)
+    for name in ("size", "other"):
+        mine, theirs = found.profile.columns[name], expected.columns[name]
+        assert isinstance(mine, NumberColumn)
+        assert isinstance(theirs, NumberColumn)
+        assert (mine.counts, mine.nulls, mine.infinite) == (theirs.counts, theirs.nulls, 0)
+        assert mine.mean == pytest.approx(theirs.mean)
+    assert found.profile.products is not None
+    assert expected.products is not None
+    np.testing.assert_array_equal(found.profile.products.rows, expected.products.rows)
+    np.testing.assert_allclose(found.profile.products.products, expected.products.products)
+    sampled = found.sample.column("size").to_numpy()
+    assert not np.isinf(sampled).any()
+    assert (
+        found.sample.column("size").null_count
+        == np.isnan(sampled).sum()
+        == whole.table.column("size").null_count
+    )
+
+
 @settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.sampled_from(["csv", "csv.gz", "jsonl", "parquet", "jsonl.zst"]),
