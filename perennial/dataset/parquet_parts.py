@@ -14,9 +14,10 @@ from perennial.dataset.streams import Source
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Rows of a part: so many that what is done once for each costs little.
+# Of a part, the most: so large that what is done once for each costs little.
 _BATCH_ROWS = 262_144
 _BATCH_VALUES = 4_000_000
+_BATCH_BYTES = 64 << 20
 _BUSY = 2  # cores, which those that look at the parts keep busy
 _BUFFER = 16_384  # bytes; without a buffer a column of a row group is read whole before its first value
 
@@ -45,11 +46,11 @@ class ParquetParts:
             self.names = [str(name) for name in file.schema_arrow.names]
             if len(set(self.names)) < len(self.names):
                 return  # refused by who reads `names`
-            self._source.budget.take(
-                sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
-            )
+            size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
+            self._source.budget.take(size)
             columns = [name for name in self.names if self._wanted is None or name in self._wanted]
-            rows = max(1, min(_BATCH_ROWS, _BATCH_VALUES // max(1, len(columns))))
+            rows = _BATCH_BYTES * self.rows // max(1, size)
+            rows = max(1, min(rows, _BATCH_ROWS, _BATCH_VALUES // max(1, len(columns))))
             for batch in file.iter_batches(rows, columns=columns, use_threads=True):
                 file.reader.set_use_threads(self.threaded)  # at the first part nobody else is at work
                 table = pa.Table.from_batches([batch])

@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 
 from perennial.config import ModelConfig
 from perennial.data_config import FileFormat
-from perennial.dataset import csv_parts, json_parts, read_table
-from perennial.dataset.streams import whole_records
+from perennial.dataset import csv_parts, json_parts, parquet_parts, read_table
+from perennial.dataset.parquet_parts import ParquetParts
+from perennial.dataset.streams import Budget, Source, whole_records
 from perennial.errors import BatchTooLarge, EmptyObject, InvalidData, UnreadableFile
 from perennial.profile import NumberColumn, Profile
 from perennial.validation import Validation, validate, validate_files
@@ -143,6 +144,19 @@ def test_values_of_several_lines_are_kept_whole(monkeypatch: pytest.MonkeyPatch)
     table = parser.parse(memoryview(body), ["row", "value"], {"row": True, "value": False})
     assert table.column("value").to_pylist() == values
     assert table.column("row").to_pylist() == list(range(300))
+
+
+@pytest.mark.parametrize("most", ["_BATCH_BYTES", "_BATCH_VALUES", "_BATCH_ROWS"])
+def test_parts_of_a_parquet_file_are_bounded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str
+) -> None:
+    table = pa.table({"x": [f"{row:099}" for row in range(1_000)], "y": list(range(1_000))})
+    pq.write_table(table, tmp_path / "a.parquet", use_dictionary=False)
+    size = pq.read_metadata(tmp_path / "a.parquet").row_group(0).total_byte_size
+    bounds = {"_BATCH_BYTES": size, "_BATCH_VALUES": 2_000, "_BATCH_ROWS": 1_000}
+    monkeypatch.setattr(parquet_parts, most, -(-bounds[most] // 10))
+    source = Source(tmp_path / "a.parquet", "Parquet", None, FileFormat(), Budget(1 << 30))
+    assert [part.num_rows for part in ParquetParts(source, None, ())] == [100] * 10
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -378,7 +392,7 @@ def test_non_finite_numbers_are_no_numbers(judge: Judge) -> None:
 def test_numbers_that_were_scanned_before_they_were_checked(
     judge: Judge, monkeypatch: pytest.MonkeyPatch, odd: dict[int, float], action: str
 ) -> None:
-    monkeypatch.setattr("perennial.dataset.parquet_parts._BATCH_ROWS", 256)
+    monkeypatch.setattr(parquet_parts, "_BATCH_ROWS", 256)
     table = sound(3000)
     values = table.column("size").to_numpy().copy()
     values[list(odd)] = list(odd.values())
