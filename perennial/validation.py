@@ -172,7 +172,7 @@ class _Reading:
         self._sample = Reservoir(sample_rows, config.seed)
         known = like.columns if like else ()
         self._unprofiled = [name for name in config.key if name not in known]  # new in every batch
-        self._profile = ProfileStream({}, like, None) if like else None
+        self._profile = ProfileStream({}, like, None) if like is not None else None
         self._clean = True  # so far: the numbers of a part that will be changed need not be scanned before
         self._waiting: list[pa.Table] = []
         self._names: dict[str, None] = {}
