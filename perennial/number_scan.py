@@ -103,7 +103,10 @@ class Group:
     ) -> tuple[dict[str, NumberSums], Products | None]:
         """Sums of columns of one length. Co-moments around `centres`, of shape (names,)."""
         given = [columns[name] for name in self._ordered]
-        memory = self._spare.pop() if self._spare else Memory(len(given), given[0].size)
+        try:
+            memory = self._spare.pop()
+        except IndexError:  # others have taken all that there was
+            memory = Memory(len(given), given[0].size)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             stretch = _Stretch(given, self._abreast, memory, co_moments=self._co_moments)
             sums = dict(zip(self._ordered, stretch.scan(), strict=True))
