@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from perennial.seen import Levels, words_at, words_of
-from perennial.sketch import MULTIPLIER, Hashes, absorb
+from perennial.sketch import MULTIPLIER, Hashes, absorb, mixed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -51,7 +51,7 @@ class Duplicates:
         if not self._by:
             self._by = _telling(table)
         self._different = -1
-        choosing = self._hashes(table, self._by)
+        choosing = _row_hashes(table, self._by, self._levels)
         chosen = np.flatnonzero(self._chosen(choosing))
         while self._size + chosen.size > self._most and self._halvings < _FINEST:
             self._halve()
@@ -60,7 +60,8 @@ class Duplicates:
         every = chosen.size == table.num_rows
         by = choosing if every else choosing[chosen]
         if chosen.size:
-            self._kept.append((by, self._hashes(table, rest, by, None if every else chosen)))
+            whole = _row_hashes(table, rest, self._levels, mixed(by), None if every else chosen)
+            self._kept.append((by, whole))
         self._size += chosen.size
 
     @property
@@ -91,11 +92,6 @@ class Duplicates:
         self._kept = [(by[keep], row[keep]) for by, row in self._kept if (keep := self._chosen(by)).any()]
         self._size = sum(by.size for by, _ in self._kept)
 
-    def _hashes(
-        self, table: pa.Table, names: list[str], start: Hashes | None = None, rows: Rows | None = None
-    ) -> Hashes:
-        return _row_hashes(table, names, self._levels, start, rows)
-
     def _chosen(self, by: Hashes) -> NDArray[np.bool_]:
         return np.asarray(by <= np.uint64((1 << (64 - self._halvings)) - 1))
 
@@ -125,17 +121,19 @@ def _row_hashes(
     start: Hashes | None = None,
     rows: Rows | None = None,
 ) -> Hashes:
-    """One hash for each row, or for these `rows`, over these columns, of shape (rows,); a missing value is a
-    value like others. Of a single column only the first bits depend on all of a value: most rows are not
-    looked at further.
+    """One hash for each row, or for these `rows`, over these columns, of shape (rows,), beginning with
+    `start`, which is written over; a missing value is a value like others. Of a single column only the first
+    bits depend on all of a value: most rows are not looked at further.
     """
-    hashes = None if start is None else start.copy()
+    hashes = start
     for name in names:
         own = _words(table.column(name), levels[name], rows)
-        if hashes is None:
-            hashes = np.multiply(own, MULTIPLIER, out=own)
-        else:
+        if hashes is not None:
             absorb(hashes, own)
+        elif len(names) > 1:
+            hashes = mixed(own)  # whole numbers have zeros for last bits, where the next ones have them too
+        else:
+            hashes = np.multiply(own, MULTIPLIER, out=own)
     return np.zeros(table.num_rows, np.uint64) if hashes is None else hashes
 
 

@@ -79,7 +79,7 @@ class Reservoir:
 
 
 def _joined(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
-    if all(is_arrow(values) for part in parts for values in part.values()):
+    if all(is_arrow(values) and _unifiable(values) for part in parts for values in part.values()):
         import pyarrow as pa
 
         tables = [pa.Table.from_arrays(list(part.values()), list(part)) for part in parts]
@@ -87,6 +87,16 @@ def _joined(parts: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
             whole = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
             return dict(zip(whole.column_names, whole.columns, strict=True))
     return {name: _joined_column([part[name] for part in parts]) for name in parts[0]}
+
+
+def _unifiable(values: Any) -> bool:
+    """Whether dictionaries, if these are some, can be made one: of strings, with no null among them."""
+    import pyarrow as pa
+
+    if not isinstance(values.type, pa.DictionaryType):
+        return True
+    chunks = getattr(values, "chunks", [values])
+    return pa.types.is_string(values.type.value_type) and not any(c.dictionary.null_count for c in chunks)
 
 
 def _joined_column(parts: list[Any]) -> Any:

@@ -49,8 +49,9 @@ class ParquetParts:
             size = sum(file.metadata.row_group(group).total_byte_size for group in range(file.num_row_groups))
             self._source.budget.take(size)
             columns = [name for name in self.names if self._wanted is None or name in self._wanted]
-            rows = _BATCH_BYTES * self.rows // max(1, size)
-            rows = max(1, min(rows, _BATCH_ROWS, _BATCH_VALUES // max(1, len(columns))))
+            bytes_a_row = size / max(1, self.rows) * _share(file.metadata, set(columns))
+            most = min(_BATCH_ROWS, _BATCH_VALUES / max(1, len(columns)), _BATCH_BYTES / max(1, bytes_a_row))
+            rows = max(1, int(most))
             for batch in file.iter_batches(rows, columns=columns, use_threads=True):
                 file.reader.set_use_threads(self.threaded)  # at the first part nobody else is at work
                 table = pa.Table.from_batches([batch])
@@ -67,6 +68,19 @@ class ParquetParts:
                 plain.write(block)
             plain.flush()
             yield Path(plain.name)
+
+
+def _share(metadata: Any, wanted: Collection[str]) -> float:
+    """The part of a file's bytes that these columns take, by its first row group."""
+    if not metadata.num_row_groups:
+        return 1.0
+    group = metadata.row_group(0)
+    size = 0
+    for column in map(group.column, range(group.num_columns)):
+        path = column.path_in_schema
+        if path in wanted or path.split(".")[0] in wanted:  # of nested values each leaf is a column
+            size += column.total_uncompressed_size
+    return float(size) / max(1, group.total_byte_size)
 
 
 @contextmanager

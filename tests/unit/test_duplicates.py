@@ -48,6 +48,32 @@ def test_a_dictionary_is_as_good_as_its_values(rows: list[tuple[object, ...]]) -
     assert found.compared - found.repeated == len(set(rows))
 
 
+@pytest.mark.parametrize("top", [300, 1_000, 3_000])
+def test_rows_of_whole_numbers_are_not_taken_for_each_other(top: int) -> None:
+    x, y = np.random.default_rng(0).integers(0, top, (2, 25_000)).astype(float)
+    found = Duplicates()
+    found.add(pa.table({"x": x, "y": y}))
+    assert found.compared == 25_000
+    assert found.compared - found.repeated == len({*zip(x, y, strict=True)})
+
+
+@pytest.mark.parametrize("repeats", [0, 2_000])
+def test_a_sample_of_levels_tells_the_share(repeats: int) -> None:
+    generator = np.random.default_rng(3)
+    levels = pa.array([f"level {level}" for level in generator.integers(0, 90, 20_000)])
+    x = generator.normal(size=20_000)
+    plain = pa.table({"level": levels, "x": [*x[:repeats], *x[: 20_000 - repeats]]})
+    coded = plain.set_column(0, "level", levels.dictionary_encode())
+    counts = []
+    for table in (plain, coded):
+        found = Duplicates(most=4_000)
+        for start in range(0, 20_000, 3_000):
+            found.add(table.slice(start, 3_000))
+        assert found.sampled
+        counts.append((found.compared, found.repeated))
+    assert counts[0] == counts[1]  # of a dictionary the same rows are chosen and told apart
+
+
 @pytest.mark.parametrize("repeats", [0, 2_000])
 def test_a_sample_tells_the_share(repeats: int) -> None:
     generator = np.random.default_rng(3)

@@ -424,6 +424,16 @@ def test_a_reservoir_keeps_the_smallest_numbers_that_all_rows_would_have(expecte
     assert stats.kstest(largest, stats.beta(20, 981).cdf).pvalue > 1e-4
 
 
+@pytest.mark.parametrize("levels", [["a", "b"], ["a", None], [1, 2], [1.5, 2.5]])
+def test_a_reservoir_joins_parts_of_dictionaries_that_differ(levels: list[Any]) -> None:
+    sample = Reservoir(10, 0)
+    for values in (levels, levels[::-1]):
+        indices = pa.array([0, 1, 0], pa.int32())
+        sample.add({"x": pa.chunked_array([pa.DictionaryArray.from_arrays(indices, pa.array(values))])})
+    first, second = levels
+    assert sample.columns()["x"].to_pylist() == [first, second, first, second, first, second]
+
+
 def test_stored_profiles_stay_small() -> None:
     rows = 20_000
     rng = np.random.default_rng(0)

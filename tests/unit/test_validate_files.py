@@ -150,13 +150,15 @@ def test_values_of_several_lines_are_kept_whole(monkeypatch: pytest.MonkeyPatch)
 def test_parts_of_a_parquet_file_are_bounded(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most: str
 ) -> None:
-    table = pa.table({"x": [f"{row:099}" for row in range(1_000)], "y": list(range(1_000))})
+    long = {"x": [f"{row:099}" for row in range(1_000)], "y.z": list(range(1_000))}
+    table = pa.table(long | {"unread": long["x"]})
     pq.write_table(table, tmp_path / "a.parquet", use_dictionary=False)
-    size = pq.read_metadata(tmp_path / "a.parquet").row_group(0).total_byte_size
+    group = pq.read_metadata(tmp_path / "a.parquet").row_group(0)
+    size = sum(group.column(place).total_uncompressed_size for place in range(2))
     bounds = {"_BATCH_BYTES": size, "_BATCH_VALUES": 2_000, "_BATCH_ROWS": 1_000}
     monkeypatch.setattr(parquet_parts, most, -(-bounds[most] // 10))
     source = Source(tmp_path / "a.parquet", "Parquet", None, FileFormat(), Budget(1 << 30))
-    assert [part.num_rows for part in ParquetParts(source, None, ())] == [100] * 10
+    assert [part.num_rows for part in ParquetParts(source, list(long), ())] == [100] * 10
 
 
 @pytest.mark.usefixtures("small_blocks")
