@@ -75,12 +75,12 @@ def _share(metadata: Any, wanted: Collection[str]) -> float:
     if not metadata.num_row_groups:
         return 1.0
     group = metadata.row_group(0)
-    size = 0
+    size, whole = 0.0, float(group.total_byte_size)
     for column in map(group.column, range(group.num_columns)):
         path = column.path_in_schema
         if path in wanted or path.split(".")[0] in wanted:  # of nested values each leaf is a column
             size += column.total_uncompressed_size
-    return float(size) / max(1, group.total_byte_size)
+    return size / max(1.0, whole)
 
 
 @contextmanager
