@@ -8,6 +8,7 @@ https://json-schema.org/draft/2020-12
 """
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,7 @@ CONTRACTS: dict[str, tuple[type[Contract], type[Contract]]] = {
 }
 
 
+@cache
 def schemas() -> dict[str, dict[str, Any]]:
     """Every schema by its file's name. Inputs are as they are read, outputs as they are written."""
     found: dict[str, dict[str, Any]] = {}

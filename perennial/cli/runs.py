@@ -75,6 +75,8 @@ def status(
         while True:
             time.sleep(1)
             live.update(_status(services, model, limit), refresh=True)
+    if not console.is_terminal:
+        console.line()  # rich ends the last line for a terminal only
 
 
 def _follow(services: Services, name: str) -> bool:

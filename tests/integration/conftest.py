@@ -2,10 +2,13 @@
 
 import os
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, cast
 
 import boto3
+import botocore.session
 import pytest
+from botocore.loaders import create_loader
 from moto import mock_aws
 from moto.cloudwatch.responses import CloudWatchResponse
 
@@ -14,6 +17,16 @@ from perennial.aws.wiring import Services, Settings
 from tests.integration import moto_support, trainer_support
 
 REGION = "us-east-1"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _services_described_once() -> Iterator[None]:
+    """Every test has sessions of its own, of which each would read the descriptions of its services anew:
+    a tenth of a second for each.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.session, "create_loader", cache(create_loader))
+        yield
 
 
 @pytest.fixture

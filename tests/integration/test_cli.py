@@ -207,6 +207,7 @@ class TestStatus:
         assert (said.code, looks) == (0, 2)
         assert "nothing new" in said.out
         assert "x.csv was uploaded" in said.out
+        assert said.out.endswith("\n")
 
     def test_shows_the_newest_first_and_no_more_than_asked_for(
         self, perennial: Command, services: Services
