@@ -38,7 +38,7 @@ down: .venv/.installed ## stop it
 	@$(PYTHON) -m local down
 
 test: lint ## everything: lint, unit, integration, end to end
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
+	@$(PYTHON) -m pytest
 
 lint: install ## ruff, mypy, cfn-lint, sam validate
 	@.venv/bin/ruff check $(SOURCES)

@@ -1,5 +1,4 @@
-"""Markers by folder: `pytest -m unit` runs tests/unit and the doctests. Where tests run in several processes
-(`make test`), those on the deployed stack share one."""
+"""Markers by folder: `pytest -m unit` runs tests/unit and the doctests."""
 
 from pathlib import Path
 
@@ -20,5 +19,3 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         kind = item.path.relative_to(TESTS).parts[0] if item.path.is_relative_to(TESTS) else "unit"
         item.add_marker(kind)
-        if kind == "e2e":
-            item.add_marker(pytest.mark.xdist_group("stack"))
