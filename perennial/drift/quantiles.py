@@ -4,9 +4,11 @@ The q-quantile is the place of the first bin whose cumulated share reaches q (de
 and Y. Fan, Sample quantiles in statistical packages, Am. Stat. 50, 1996).
 """
 
+from math import exp, sqrt
 from typing import Any
 
 import numpy as np
+from scipy.special import log_ndtr
 
 from perennial.columns import Floats
 from perennial.drift.shares import shares
@@ -38,8 +40,9 @@ def outside_share(reference: NumberColumn, current: NumberColumn) -> float:
     """About this share of current values lies above the reference's largest or below its smallest value.
 
     Exact where no value or every one does, and where the bins tell. Else of the outermost bin's values those
-    beyond the reference's extreme, were they spread evenly, but no more than it holds beyond the reference's
-    share of it, and at least one where the extremes say so.
+    that would lie beyond the reference's extreme if the column were normal with its mean and variance (spread
+    evenly where it has none), but no more than the bin holds beyond the reference's share of it, and at least
+    one where the extremes say so.
 
     >>> def column(low, high, counts):
     ...     return NumberColumn("number", sum(counts), 0, 0, low, high, 0.0, 0.0, (1.0, 2.0), counts)
@@ -72,9 +75,16 @@ def _beyond(
     """
     count = current.counts[place]
     excess = max(count - reference.counts[place] * current.count / reference.count, 0.0)
-    edge, extreme, reached = (end / 2 for end in ends)  # the span of the largest floats is infinite
+    edge, extreme, reached = ends
     if current.infinite:
         return excess
     if not (reached < extreme <= edge or reached > extreme > edge):
         return 0.0
-    return max(1.0, min(excess, count * (reached - extreme) / (reached - edge)))
+    side = 1.0 if reached > extreme else -1.0
+    variance = current.variance
+    if 0.0 < variance < float("inf"):
+        within, beyond = (side * (current.mean - end) / sqrt(variance) for end in (edge, extreme))
+        share = exp(log_ndtr(beyond) - log_ndtr(within))
+    else:
+        share = (reached / 2 - extreme / 2) / (reached / 2 - edge / 2)  # the largest floats' span is infinite
+    return max(1.0, min(excess, count * share))
