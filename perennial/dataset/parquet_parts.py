@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 # Of a part, the most: so large that what is done once for each costs little.
 _BATCH_ROWS = 262_144
-_BATCH_VALUES = 4_000_000
+_BATCH_VALUES = 5_242_880
 _BATCH_BYTES = 64 << 20
 _BUSY = 2  # cores, which those that look at the parts keep busy
 _BUFFER = 16_384  # bytes; without a buffer a column of a row group is read whole before its first value
@@ -51,7 +52,9 @@ class ParquetParts:
             columns = [name for name in self.names if self._wanted is None or name in self._wanted]
             bytes_a_row = size / max(1, self.rows) * _share(file.metadata, set(columns))
             most = min(_BATCH_ROWS, _BATCH_VALUES / max(1, len(columns)), _BATCH_BYTES / max(1, bytes_a_row))
-            rows = max(1, int(most))
+            parts = ceil(self.rows / max(1, int(most)))
+            parts += parts % _BUSY if parts > 1 else 0  # as many for each: at the end none waits for long
+            rows = max(1, ceil(self.rows / max(1, parts)))
             for batch in file.iter_batches(rows, columns=columns, use_threads=True):
                 file.reader.set_use_threads(self.threaded)  # at the first part nobody else is at work
                 table = pa.Table.from_batches([batch])
