@@ -161,6 +161,16 @@ def test_parts_of_a_parquet_file_are_bounded(
     assert [part.num_rows for part in ParquetParts(source, list(long), ())] == [100] * 10
 
 
+@pytest.mark.parametrize(("rows", "parts"), [(0, []), (100, [100]), (101, [51, 50]), (450, [75] * 6)])
+def test_two_cores_get_as_many_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int, parts: list[int]
+) -> None:
+    pq.write_table(pa.table({"x": list(range(rows))}), tmp_path / "a.parquet")
+    monkeypatch.setattr(parquet_parts, "_BATCH_ROWS", 100)
+    source = Source(tmp_path / "a.parquet", "Parquet", None, FileFormat(), Budget(1 << 30))
+    assert [part.num_rows for part in ParquetParts(source, ["x"], ())] == parts
+
+
 @pytest.mark.usefixtures("small_blocks")
 def test_wrong_values_are_counted_over_all_parts(judge: Judge) -> None:
     table = sound(2000)
