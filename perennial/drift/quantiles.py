@@ -4,7 +4,7 @@ The q-quantile is the place of the first bin whose cumulated share reaches q (de
 and Y. Fan, Sample quantiles in statistical packages, Am. Stat. 50, 1996).
 """
 
-from math import exp, sqrt
+from math import exp, inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -81,10 +81,13 @@ def _beyond(
     if not (reached < extreme <= edge or reached > extreme > edge):
         return 0.0
     side = 1.0 if reached > extreme else -1.0
+    # in halves: the span of the largest floats is infinite
+    share = (reached / 2 - extreme / 2) / (reached / 2 - edge / 2)
     variance = current.variance
-    if 0.0 < variance < float("inf"):
-        within, beyond = (side * (current.mean - end) / sqrt(variance) for end in (edge, extreme))
-        share = exp(log_ndtr(beyond) - log_ndtr(within))
-    else:
-        share = (reached / 2 - extreme / 2) / (reached / 2 - edge / 2)  # the largest floats' span is infinite
+    if 0.0 < variance < inf:
+        within, beyond = (
+            float(log_ndtr(side * (current.mean / 2 - end / 2) / (sqrt(variance) / 2)))
+            for end in (edge, extreme)
+        )
+        share = exp(beyond - within) if within > -inf else share
     return max(1.0, min(excess, count * share))
