@@ -1,5 +1,6 @@
 """Markers by folder: `pytest -m unit` runs tests/unit and the doctests."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ settings.register_profile(
     "patient", settings.default, deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("patient")
+
+# How wide the terminal is, the command line's console is told once, by whichever test needs it first.
+os.environ.pop("COLUMNS", None)
 
 TESTS = Path(__file__).parent / "tests"
 
