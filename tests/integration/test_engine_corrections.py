@@ -1,9 +1,11 @@
 """Every correction of the engine: right with it, and not right without it."""
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -132,6 +134,24 @@ def handler(event, context):
     layer = aws.layer("shared", {"python/inside.py": ""})
     names = [aws.function(name, source, Layers=[layer]) for name in ("one", "two")]
     assert len({aws.call(name) for name in names}) == 1
+
+
+def cold_starts(aws: Aws) -> None:
+    source = """
+import os, time
+begun = time.monotonic()
+while time.monotonic() < begun + 0.3:
+    pass
+started = begun, time.monotonic()
+def handler(event, context):
+    return os.getpid(), started
+"""
+    aws.function("crowded", source)
+    cores = os.process_cpu_count() or 1
+    with ThreadPoolExecutor(4 * cores) as pool:
+        starts = dict(pool.map(lambda _: aws.call("crowded"), range(4 * cores)))
+    at_once = [sum(begin <= begun < end for begin, end in starts.values()) for begun, _ in starts.values()]
+    assert max(at_once) <= cores
 
 
 def embedded_metrics(aws: Aws) -> None:
@@ -511,6 +531,7 @@ CHECKS: dict[str, Callable[[Aws], None]] = {
         interpreter,
         isolation,
         unpacked,
+        cold_starts,
         embedded_metrics,
         alarm_dimensions,
         alarm_events,
