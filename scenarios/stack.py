@@ -13,7 +13,7 @@ from perennial.aws import history
 from perennial.aws.clients import client
 from perennial.aws.wiring import Services, Settings
 
-POLL = 0.1  # seconds; the engine is on this machine
+POLL = 0.2  # seconds; the engine is on this machine, and every look takes some of its time
 PATIENCE = 120.0  # seconds
 
 

@@ -7,7 +7,7 @@ import yaml
 from local.engine import ROOT
 from scenarios import crowd
 
-MANY = 8  # models that train at the same time
+MANY = 5  # models that train at the same time
 
 _QUICK: dict[str, Any] = yaml.safe_load((ROOT / "models" / "iris.yaml").read_text(encoding="utf-8")) | {
     "estimator": {"class": "sklearn.tree.DecisionTreeClassifier"},
@@ -37,7 +37,14 @@ _IN_STEPS = {
     "steps": 3,
 }
 
-_CANARY = {"canary": [50, 100], "step": "8s", "check_every": "1s", "duration": "1s"}
+_CANARY = {"canary": [50, 100], "step": "2m", "check_every": "1s", "duration": "1s"}
+
+CANARIES: dict[str, dict[str, Any]] = {
+    "steady-canary": {"bake": _CANARY | {"step": "8s"}},
+    "failing-canary": {"bake": _CANARY},
+    "overtaken-canary": {"bake": _CANARY},
+    "stopped-canary": {"bake": _CANARY},
+}
 
 _DIFFERENCES: dict[str, dict[str, Any]] = {
     # test_bad_input: no run gets as far as to train
@@ -71,12 +78,9 @@ _DIFFERENCES: dict[str, dict[str, Any]] = {
     "approved": {"approval": "always"},
     "unanswered": {"approval": {"on": "always", "remind": "2s", "expires": "4s"}},
     # test_canary
-    "steady-canary": {"bake": _CANARY},
-    "failing-canary": {"bake": _CANARY | {"step": "2m"}},
-    "overtaken-canary": {"bake": _CANARY | {"step": "2m"}},
-    "stopped-canary": {"bake": _CANARY | {"step": "2m"}},
+    **CANARIES,
     # test_rollback: it bakes long enough for a person to step in
-    "taken-back": {"bake": {"duration": "30s", "check_every": "2s"}},
+    "taken-back": {"bake": {"duration": "12s", "check_every": "2s"}},
     # test_launching
     "demanding": {},
     "patient": {},

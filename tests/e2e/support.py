@@ -20,7 +20,7 @@ from scenarios.stack import DeployedStack
 type Command = Callable[..., int]
 
 PATIENCE = 60.0  # seconds; this machine may be busy
-_POLL = 0.05
+_POLL = 0.2  # every look keeps the engine from its work
 _LIVING = ["pending", "running", "stopping", "stopped"]
 
 

@@ -5,22 +5,31 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import pytest
+
 from perennial import layout
 from perennial.aws.clients import client
 from perennial.aws.explanation import facts_of
 from perennial.contracts.canary import CanaryRecord, CanaryStep
 from perennial.explaining import tell
 from scenarios import iris
+from tests.e2e.models import CANARIES
 from tests.e2e.support import Command, Deployment, Model, until
 
 
-def with_champion(stack: Deployment, name: str) -> Model:
-    """Version 1 serves; the first version has no canary."""
-    model = stack.model(name)
-    entry = model.ended(lambda: model.upload_frame("first.csv", iris.first_season()))
-    assert (entry["outcome"], model.champion()) == ("promoted", 1)
-    assert "Let Canary Serve" not in model.path(entry["run"])
-    return model
+@pytest.fixture(scope="module")
+def served(deployment: Deployment) -> dict[str, Model]:
+    """Each of the models with version 1, all trained at once; the first version has no canary."""
+    models = {name: deployment.model(name) for name in CANARIES}
+    first = iris.first_season()
+    started = {
+        name: model.started(partial(model.upload_frame, "first.csv", first)) for name, model in models.items()
+    }
+    for name, model in models.items():
+        entry = model.follow(started[name])
+        assert (entry["outcome"], model.champion()) == ("promoted", 1)
+        assert "Let Canary Serve" not in model.path(entry["run"])
+    return models
 
 
 def tried(model: Model) -> str:
@@ -72,8 +81,10 @@ def _statuses(model: Model) -> dict[int, str]:
 
 
 class TestCanary:
-    def test_one_that_fails_no_more_than_the_champion_is_promoted(self, stack: Deployment) -> None:
-        model = with_champion(stack, "steady-canary")
+    def test_one_that_fails_no_more_than_the_champion_is_promoted(
+        self, stack: Deployment, served: dict[str, Model]
+    ) -> None:
+        model = served["steady-canary"]
         run = tried(model)
         serves(model, 1, 400, 2)
         serves(model, 2, 400, 2)
@@ -96,8 +107,10 @@ class TestCanary:
         page = model.services.artifacts.get(layout.run_key(run, layout.REPORT)).decode()
         assert "no worse than the champion" in page
 
-    def test_one_that_fails_more_is_taken_back_at_once(self, stack: Deployment) -> None:
-        model = with_champion(stack, "failing-canary")
+    def test_one_that_fails_more_is_taken_back_at_once(
+        self, stack: Deployment, served: dict[str, Model]
+    ) -> None:
+        model = served["failing-canary"]
         run = tried(model)
         for _ in range(2):  # what the first minute shows is what the second is judged by
             looks = model.path(run).count("Try Canary")
@@ -113,8 +126,10 @@ class TestCanary:
         assert "taken back" in stack.notification(run, "rolled back")["Message"]
         assert [step.verdict for step in _steps(entry)] == ["lost"]
 
-    def test_a_change_by_hand_while_it_is_tried_ends_it(self, stack: Deployment, command: Command) -> None:
-        model = with_champion(stack, "overtaken-canary")
+    def test_a_change_by_hand_while_it_is_tried_ends_it(
+        self, stack: Deployment, served: dict[str, Model], command: Command
+    ) -> None:
+        model = served["overtaken-canary"]
         run = tried(model)
         by_hand = ("rollback", "--model", model.model, "--to", "2", "--reason", "by hand", "--force")
         assert command(*by_hand) == 0
@@ -123,8 +138,8 @@ class TestCanary:
         assert (entry["outcome"], entry["champion_after"]) == ("rejected", 2)
         assert [step.verdict for step in _steps(entry)] == ["overtaken"]
 
-    def test_it_ends_with_a_run_that_is_stopped(self, stack: Deployment) -> None:
-        model = with_champion(stack, "stopped-canary")
+    def test_it_ends_with_a_run_that_is_stopped(self, stack: Deployment, served: dict[str, Model]) -> None:
+        model = served["stopped-canary"]
         run = tried(model)
         client("stepfunctions").stop_execution(
             executionArn=model.services.workflow.execution_arn(run), cause="the test stops it"
