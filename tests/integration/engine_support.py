@@ -14,6 +14,13 @@ from local.engine import REGION, Engine
 
 ACCOUNT = {"AccessKeyId": "test", "SecretAccessKey": "test", "SessionToken": None}
 ROLE = "arn:aws:iam::000000000000:role/any"
+INVOKE = "arn:aws:states:::lambda:invoke"
+
+
+def task(resource: str, arguments: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    """A Task state that ends the machine."""
+    state = {"Type": "Task", "Resource": resource, "Arguments": arguments, "TimeoutSeconds": 20, "End": True}
+    return state | fields
 
 
 def archive(files: Mapping[str, str]) -> bytes:

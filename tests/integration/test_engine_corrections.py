@@ -1,11 +1,9 @@
-"""Every correction of the engine: right with it, and not right without it."""
+"""Corrections of the engine's services: each right with it, and not right without it."""
 
 import json
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
@@ -17,141 +15,15 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local.engine import ROOT, Engine, EngineError
+from tests.integration import test_engine_functions as functions
 from tests.integration import test_engine_permissions as permissions
-from tests.integration.engine_support import ROLE, Aws, eventually
+from tests.integration.engine_support import INVOKE, ROLE, Aws, eventually, task
 
 pytestmark = pytest.mark.integration
 
-INVOKE = "arn:aws:states:::lambda:invoke"
 TOKEN = {"token": "{% $states.context.Task.Token %}"}
 WAIT_SCALE = 0.1  # of every Wait and Retry delay
 DIMENSION = [{"Name": "Model", "Value": "iris"}]
-
-
-def task(resource: str, arguments: dict[str, Any], **fields: Any) -> dict[str, Any]:
-    """A Task state that ends the machine."""
-    state = {"Type": "Task", "Resource": resource, "Arguments": arguments, "TimeoutSeconds": 20, "End": True}
-    return state | fields
-
-
-def exceptions(aws: Aws) -> None:
-    source = """
-import os
-class DataQualityError(Exception):
-    pass
-def handler(event, context):
-    if event == "fail":
-        raise DataQualityError("half of it is null")
-    return os.getpid()
-"""
-    aws.function("fails", source)
-    worker = aws.call("fails")
-    answer = aws.call("fails", "fail")
-    assert answer["errorType"] == "DataQualityError"
-    assert answer["errorMessage"] == "half of it is null"
-    assert 'raise DataQualityError("half of it is null")' in answer["stackTrace"][0]
-    assert aws.call("fails") == worker, "the worker must live on"
-    catch = {"ErrorEquals": ["DataQualityError"], "Next": "Caught", "Output": "{% $states.errorOutput %}"}
-    states = {
-        "Fail": task(INVOKE, {"FunctionName": "fails", "Payload": "fail"}, Catch=[catch]),
-        "Caught": {"Type": "Pass", "End": True},
-    }
-    caught = json.loads(aws.run("caught", states)["output"])
-    assert caught["Error"] == "DataQualityError"
-    assert json.loads(caught["Cause"])["errorMessage"] == "half of it is null"
-    aws.function("lacks", "import nowhere\ndef handler(event, context): pass")
-    lacking = aws.call("lacks")
-    assert lacking["errorType"] == "Runtime.ImportModuleError"
-    assert lacking["errorMessage"] == "Unable to import module 'app': No module named 'nowhere'"
-
-
-def logs(aws: Aws) -> None:
-    source = """
-def handler(event, context):
-    for number in range(event):
-        print("line", number)
-    print("last", end="")
-"""
-    aws.function("talks", source)
-    count = 100_000
-    aws.call("talks", count)
-    group = "/aws/lambda/talks"
-    reader = aws.client("logs")
-    (stream,) = reader.describe_log_streams(logGroupName=group)["logStreams"]
-    events = reader.get_log_events(
-        logGroupName=group, logStreamName=stream["logStreamName"], startFromHead=False
-    )
-    lines = [event["message"] for event in events["events"]]
-    assert [f"line {count - 1}", "last"] == lines[-4:-2], "a log ends before END and REPORT, and not earlier"
-
-
-def endpoint(aws: Aws) -> None:
-    source = """
-import os
-def handler(event, context):
-    return os.environ["AWS_ENDPOINT_URL"]
-"""
-    aws.function("declared", source, Environment={"Variables": {"AWS_ENDPOINT_URL": ""}})
-    assert aws.call("declared") == aws.engine.url
-
-
-def interpreter(aws: Aws) -> None:
-    aws.function("old", "def handler(event, context): return 1", Runtime="python3.12")
-    assert "python3.12" in str(aws.call("old"))
-
-
-def isolation(aws: Aws) -> None:
-    source = """
-import os
-import boto3, inside
-def handler(event, context):
-    try:
-        import hypercorn
-    except ModuleNotFoundError:
-        return {"variables": sorted(os.environ), "layer": inside.NAME}
-"""
-    first = aws.layer(
-        "first", {"python/inside.py": "NAME = 'first'", "python/app.py": "def handler(*_): return 1"}
-    )
-    second = aws.layer(
-        "second", {"python/inside.py": "NAME = 'second'", "python/shadowed.py": "NAME = 'layer'"}
-    )
-    aws.function("alone", source, Layers=[first, second])
-    answer = aws.call("alone")
-    assert answer != 1, "the function's code comes before its layers"
-    assert answer, "the engine's packages are not the function's"
-    assert answer["layer"] == "second", "a later layer covers an earlier one"
-    assert "GATEWAY_PORT" not in answer["variables"]
-    assert {"AWS_REGION", "AWS_EXECUTION_ENV", "AWS_LAMBDA_FUNCTION_NAME"} <= set(answer["variables"])
-
-
-def unpacked(aws: Aws) -> None:
-    source = """
-import inside
-def handler(event, context):
-    return inside.__file__
-"""
-    layer = aws.layer("shared", {"python/inside.py": ""})
-    names = [aws.function(name, source, Layers=[layer]) for name in ("one", "two")]
-    assert len({aws.call(name) for name in names}) == 1
-
-
-def cold_starts(aws: Aws) -> None:
-    source = """
-import os, time
-begun = time.monotonic()
-while time.monotonic() < begun + 0.3:
-    pass
-started = begun, time.monotonic()
-def handler(event, context):
-    return os.getpid(), started
-"""
-    aws.function("crowded", source)
-    cores = os.process_cpu_count() or 1
-    with ThreadPoolExecutor(4 * cores) as pool:
-        starts = dict(pool.map(lambda _: aws.call("crowded"), range(4 * cores)))
-    at_once = [sum(begin <= begun < end for begin, end in starts.values()) for begun, _ in starts.values()]
-    assert max(at_once) <= cores
 
 
 def embedded_metrics(aws: Aws) -> None:
@@ -525,13 +397,6 @@ def scheduled_time(aws: Aws) -> None:
 CHECKS: dict[str, Callable[[Aws], None]] = {
     check.__name__: check
     for check in (
-        exceptions,
-        logs,
-        endpoint,
-        interpreter,
-        isolation,
-        unpacked,
-        cold_starts,
         embedded_metrics,
         alarm_dimensions,
         alarm_events,
@@ -579,7 +444,7 @@ def test_every_correction_is_checked() -> None:
     known = subprocess.run(
         [ROOT / ".engine/bin/python", "-c", command], cwd=ROOT, check=True, capture_output=True, text=True
     )
-    assert sorted(known.stdout.split()) == sorted([*CHECKS, *permissions.CHECKS])
+    assert sorted(known.stdout.split()) == sorted([*CHECKS, *functions.CHECKS, *permissions.CHECKS])
 
 
 def test_unknown_correction_stops_the_start(tmp_path: Path) -> None:
