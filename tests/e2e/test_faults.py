@@ -7,12 +7,14 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
@@ -146,10 +148,13 @@ class TestThrottling:
     def test_is_waited_out(self, stack: Deployment) -> None:
         model = stack.model("throttled")
         function = _function("Decide")
-        with throttling() as refusing, pointed_to(function, refusing):
+        refusing = Event()
+        refusing.set()
+        with throttling(stack.session.engine.url, refusing) as address, pointed_to(function, address):
             run = model.started(lambda: model.upload_frame("flowers.csv", unlabelled("throttled")))
             until(lambda: "ServiceUnavailable" in _errors(stack, run), "the first failed attempt")
-        entry = model.follow(run)
+            refusing.clear()
+            entry = model.follow(run)
 
         assert entry["outcome"] == "skipped"
         assert "0 rows have a label" in entry["reason"]
@@ -266,23 +271,45 @@ def _function(name: str) -> str:
 
 
 @contextmanager
-def throttling() -> Iterator[str]:
-    """An AWS that refuses every call for coming too fast; its address."""
+def throttling(engine: str, refusing: Event) -> Iterator[str]:
+    """The address of an AWS that refuses every call for coming too fast, and passes it on to the engine when
+    it is `refusing` no more.
+    """
 
-    class Refuse(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
-            self.rfile.read(int(self.headers.get("Content-Length", 0)))
-            self.send_response(400)
-            self.send_header("Content-Type", "application/x-amz-json-1.0")
-            self.send_header("Content-Length", str(len(body)))
+    class Between(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            if refusing.is_set():
+                told = b'{"__type": "ThrottlingException", "message": "Rate exceeded"}'
+                status, headers = 400, [("Content-Type", "application/x-amz-json-1.0")]
+            else:
+                with closing(HTTPConnection(urlsplit(engine).netloc, timeout=30)) as further:
+                    further.request(self.command, self.path, body, dict(self.headers))
+                    answered = further.getresponse()
+                    status, told, headers = answered.status, answered.read(), answered.getheaders()
+            self.send_response(status)
+            for name, value in headers:
+                if name.lower() not in {"content-length", "transfer-encoding", "connection"}:
+                    self.send_header(name, value)
+            self.send_header("Content-Length", str(len(told)))
             self.end_headers()
-            self.wfile.write(body)
+            self.wfile.write(told)
+
+        def do_GET(self) -> None:
+            self.answer()
+
+        def do_POST(self) -> None:
+            self.answer()
+
+        def do_PUT(self) -> None:
+            self.answer()
 
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Refuse) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Between) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
