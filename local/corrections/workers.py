@@ -12,10 +12,8 @@ import zipfile
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from ministack.core import lambda_runtime
-from ministack.services import lambda_svc
 
 from local.corrections.rewrite import CorrectionError, edit, replace, rewrite
 
@@ -23,7 +21,6 @@ from local.corrections.rewrite import CorrectionError, edit, replace, rewrite
 _SDK = ("boto3", "botocore", "s3transfer", "jmespath", "dateutil", "six", "urllib3")
 _UNUSED_FOR = 7 * 24 * 3600.0  # seconds after which an unpacked archive that nobody asks for is removed
 _OWN_PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
-_LONGEST_START = 30.0  # seconds; who has waited for so long starts a worker whatever others do
 _unpacking = threading.Lock()
 
 
@@ -152,85 +149,8 @@ def _forget_unused(store: Path) -> None:
             shutil.rmtree(directory, ignore_errors=True)
 
 
-def cold_starts() -> None:
-    """No more workers start at the same time than there are cores; an invocation that waits for its turn
-    takes a worker that has become free meanwhile.
-
-    The engine started a worker for each of fifty invocations at once. On Lambda they have machines of their
-    own; here each import took fifty times as long, and functions ran out of their time.
-    """
-    line = _StartingLine(os.process_cpu_count() or 1)
-
-    def acquiring(original: Callable[..., tuple[Any, str]]) -> Callable[..., tuple[Any, str]]:
-        def acquire(
-            func_name: str,
-            config: dict[str, Any],
-            code_zip: bytes,
-            qualifier: str = "$LATEST",
-            max_concurrency: int | None = None,
-        ) -> tuple[Any, str]:
-            key = lambda_runtime._worker_key(func_name, config, qualifier)
-            return line.enter(key, lambda: original(func_name, config, code_zip, qualifier, max_concurrency))
-
-        return acquire
-
-    def leaving(original: Callable[[Any], None]) -> Callable[[Any], None]:
-        def leave(self: Any) -> None:
-            try:
-                original(self)
-            finally:
-                line.leave(self)
-
-        return leave
-
-    def releasing(original: Callable[[Any], None]) -> Callable[[Any], None]:
-        def release(worker: Any) -> None:
-            original(worker)
-            line.leave(worker)
-
-        return release
-
-    replace(
-        lambda_svc, "acquire_worker", acquiring, "func_name, config, code_zip, qualifier, max_concurrency"
-    )
-    replace(lambda_svc, "release_worker", releasing, "worker")
-    replace(lambda_runtime.Worker, "_spawn", leaving, "self")
-
-
-class _StartingLine:
-    """The workers that are starting, and who waits for a worker."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._moved = threading.Condition()
-        self._starting: set[int] = set()  # by identity
-
-    def enter(self, key: str, lease: Callable[[], tuple[Any, str]]) -> tuple[Any, str]:
-        """What `lease` gives, when it is free or may start."""
-        with self._moved:
-            self._moved.wait_for(
-                lambda: len(self._starting) < self._most or _is_one_free(key), _LONGEST_START
-            )
-            worker, reason = lease()
-            if reason == "spawn":
-                self._starting.add(id(worker))
-        return worker, reason
-
-    def leave(self, worker: Any) -> None:
-        """It has started, or is free again."""
-        with self._moved:
-            self._starting.discard(id(worker))
-            self._moved.notify_all()
-
-
-def _is_one_free(key: str) -> bool:
-    with lambda_runtime._lock:
-        return any(not worker.in_use for worker in lambda_runtime._workers.get(key, ()))
-
-
 CORRECTIONS: dict[str, Callable[[], None]] = {
     "interpreter": interpreter,
     "isolation": isolation,
     "unpacked": unpacked,
-    "cold_starts": cold_starts,
 }

@@ -1,9 +1,7 @@
 """Corrections of how the engine runs functions: each right with it, and not right without it."""
 
 import json
-import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -116,27 +114,8 @@ def handler(event, context):
     assert len({aws.call(name) for name in names}) == 1
 
 
-def cold_starts(aws: Aws) -> None:
-    source = """
-import os, time
-begun = time.monotonic()
-while time.monotonic() < begun + 0.3:
-    pass
-started = begun, time.monotonic()
-def handler(event, context):
-    return os.getpid(), started
-"""
-    aws.function("crowded", source)
-    cores = os.process_cpu_count() or 1
-    with ThreadPoolExecutor(4 * cores) as pool:
-        starts = dict(pool.map(lambda _: aws.call("crowded"), range(4 * cores)))
-    at_once = [sum(begin <= begun < end for begin, end in starts.values()) for begun, _ in starts.values()]
-    assert max(at_once) <= cores
-
-
 CHECKS: dict[str, Callable[[Aws], None]] = {
-    check.__name__: check
-    for check in (exceptions, logs, endpoint, interpreter, isolation, unpacked, cold_starts)
+    check.__name__: check for check in (exceptions, logs, endpoint, interpreter, isolation, unpacked)
 }
 
 
