@@ -12,7 +12,7 @@ settings.register_profile(
 )
 settings.load_profile("patient")
 
-# How wide the terminal is, the command line's console is told once, by whichever test needs it first.
+# The command line's console, when it is made, takes this for good, and none that a test sets afterwards.
 os.environ.pop("COLUMNS", None)
 
 TESTS = Path(__file__).parent / "tests"

@@ -15,12 +15,11 @@ from perennial import layout
 from perennial.aws.clients import client
 from perennial.aws.wiring import Services
 from perennial.contracts.objects import StoredObject
-from scenarios.stack import DeployedStack
+from scenarios.stack import POLL, DeployedStack
 
 type Command = Callable[..., int]
 
 PATIENCE = 60.0  # seconds; this machine may be busy
-_POLL = 0.2  # every look keeps the engine from its work
 _LIVING = ["pending", "running", "stopping", "stopped"]
 
 
@@ -32,7 +31,7 @@ def until[T](look: Callable[[], T], what: str, patience: float = PATIENCE) -> T:
         if found:
             return found
         assert time.monotonic() < ends, f"not within {patience:.0f} s: {what}; at last {found!r}"
-        time.sleep(_POLL)
+        time.sleep(POLL)
 
 
 class Inbox:

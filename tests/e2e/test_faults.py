@@ -312,9 +312,11 @@ def throttling(engine: str, refusing: Event) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Between) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager

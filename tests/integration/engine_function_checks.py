@@ -1,15 +1,9 @@
-"""Corrections of how the engine runs functions: each right with it, and not right without it."""
+"""How the engine runs functions: what test_engine_corrections.py checks with and without each correction."""
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
-
-from local.engine import Engine
 from tests.integration.engine_support import INVOKE, Aws, task
-
-pytestmark = pytest.mark.integration
 
 
 def exceptions(aws: Aws) -> None:
@@ -117,22 +111,3 @@ def handler(event, context):
 CHECKS: dict[str, Callable[[Aws], None]] = {
     check.__name__: check for check in (exceptions, logs, endpoint, interpreter, isolation, unpacked)
 }
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    """The engine with every correction."""
-    with Engine(tmp_path_factory.mktemp("engine")) as engine:
-        yield Aws(engine)
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_right_with_the_correction(whole: Aws, name: str) -> None:
-    whole.engine.reset()
-    CHECKS[name](whole)
-
-
-@pytest.mark.parametrize("name", CHECKS)
-def test_not_right_without_it(name: str, tmp_path: Path) -> None:
-    with Engine(tmp_path, without=[name]) as engine, pytest.raises(AssertionError):
-        CHECKS[name](Aws(engine))
