@@ -11,7 +11,7 @@ from pathlib import Path
 
 from local.faults import LASTING, SPOT_ONLY, Fault
 from local.gateway import Gateway
-from local.instance import CONSOLE, Instance
+from local.instance import CONSOLE, Instance, processes
 
 _NOTICE = 120.0  # seconds between a spot interruption notice and the interruption
 _TRAINER = b"ec2_trainer"
@@ -113,13 +113,7 @@ class Injection:
     def _processes(self) -> list[int]:
         """All living processes of the instance."""
         group = self._instance.group
-        found = []
-        for stat in Path("/proc").glob("[0-9]*/stat"):
-            with contextlib.suppress(OSError):
-                state, _parent, its_group = stat.read_text().rpartition(")")[2].split()[:3]
-                if group is not None and int(its_group) == group and state not in "ZX":
-                    found.append(int(stat.parent.name))
-        return found
+        return [] if group is None else list(processes(group))
 
     def _trainers(self) -> list[int]:
         """Those that run `python3.13 -m ec2_trainer`."""

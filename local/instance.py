@@ -14,7 +14,7 @@ from pathlib import Path
 from local.metadata import Facts, MetadataService
 
 CONSOLE = "console.log"
-GRACE = 10.0  # seconds between SIGTERM and SIGKILL; on EC2 the system takes its time, too
+GRACE = 60.0  # seconds between SIGTERM and SIGKILL; 90 are the default of systemd, which ends those on EC2
 
 # Names that `dnf install` accepts, since what they bring is there.
 _INSTALLED = ("python3.13", "unzip", "tar", "gzip", "curl", "curl-minimal", "awscli", "awscli-2")
@@ -127,8 +127,10 @@ class Instance:
             group = self._process.pid
             until = time.monotonic() + grace
             _signal(group, signal.SIGTERM)
-            while time.monotonic() < until and (self._process.poll() is None or _living(group)):
-                time.sleep(0.02)
+            while self._process.poll() is None or _living(group):
+                if time.monotonic() >= until or _stand_still(group):
+                    break
+                time.sleep(0.05)
             _signal(group, signal.SIGKILL)
             self._process.wait()
         self.metadata.stop()
@@ -197,17 +199,28 @@ def _moment(when: str) -> float | None:
 
 
 def _living(group: int) -> bool:
-    """Whether a process of the group lives; ended ones that nobody waited for do not count."""
+    """Whether a process of the group lives."""
     try:
         os.killpg(group, 0)
     except ProcessLookupError:
         return False
+    return bool(processes(group)) or not Path("/proc/self").exists()
+
+
+def _stand_still(group: int) -> bool:
+    """Whether all are stopped, and no signal but SIGKILL reaches them."""
+    return set(processes(group).values()) == {"T"}
+
+
+def processes(group: int) -> dict[int, str]:
+    """The living processes of a group and their states, as proc(5) calls them; ended ones do not count."""
+    found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             state, _parent, its_group = stat.read_text().rpartition(")")[2].split()[:3]
             if int(its_group) == group and state not in "ZX":
-                return True
-    return not Path("/proc/self").exists()
+                found[int(stat.parent.name)] = state
+    return found
 
 
 def _signal(group: int, number: signal.Signals) -> None:

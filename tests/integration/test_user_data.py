@@ -6,11 +6,14 @@ https://docs.aws.amazon.com/linux/al2023/ug/image-comparison.html
 
 import ast
 import base64
+import contextlib
 import hashlib
 import io
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -24,12 +27,14 @@ import botocore.session
 import pytest
 
 from local.metadata import Facts, MetadataService
+from tests.integration.engine_support import eventually
 from tests.unit.template_file import user_data
 
 pytestmark = pytest.mark.integration
 
 SHIPPED = {  # by the package that brings it
     "coreutils": "base64 cat chmod cut head mkdir mktemp mv od rm sha256sum sleep tail tee timeout tr",
+    "bash": "bash",
     "curl-minimal": "curl",
     "python3": "python3",
     "sed": "sed",
@@ -40,7 +45,7 @@ SHIPPED = {  # by the package that brings it
 STUBS = {"awscli-2": "aws", "dnf": "dnf", "systemd": "shutdown"}
 USED = {
     *("shutdown", "mktemp", "tee", "curl", "mkdir", "tr", "aws", "sha256sum", "cut", "base64", "od"),
-    *("python3", "mv", "rm", "dnf", "python3.13", "timeout", "tail"),
+    *("python3", "mv", "rm", "dnf", "python3.13", "timeout", "tail", "bash"),
 }
 MAY_BE_USED = {"sleep"}  # while the last lines are on their way
 
@@ -51,7 +56,7 @@ exec {command} "$@"
 SHUTDOWN = "#!/bin/bash\necho \"shutdown $*\" >> '{root}/used'\n"
 DNF = "#!/bin/bash\necho \"dnf $*\" >> '{root}/used'\nmv '{root}/python3.13' '{root}/bin/python3.13'\n"
 AWS = """#!{python}
-import json, pathlib, sys
+import json, pathlib, sys, time
 words, root = sys.argv[1:], pathlib.Path('{root}')
 with (root / "used").open("a") as used:
     print("aws", *words, file=used)
@@ -63,6 +68,9 @@ match words[:2]:
         print(*layer, sep="\\t")
     case ["logs", "create-log-stream"]:
         assert options.keys() == {{"--log-group-name", "--log-stream-name"}}
+        (root / "asked").touch()
+        while (root / "wait").exists():
+            time.sleep(0.01)
     case ["logs", "put-log-events"]:
         events = json.loads(pathlib.Path(options["--log-events"].removeprefix("file://")).read_text())
         assert all(event.keys() == {{"timestamp", "message"}} for event in events)
@@ -78,6 +86,16 @@ print("scratch", tempfile.gettempdir())
 print("last words", flush=True)
 sys.exit({code})
 """
+INTERRUPTED = """
+import pathlib, signal, time
+def answer(*_):
+    time.sleep(0.3)
+    print("answered after the signal", flush=True)
+    raise SystemExit(1)
+signal.signal(signal.SIGTERM, answer)
+pathlib.Path('{root}/training').touch()
+signal.pause()
+"""
 
 
 @dataclass
@@ -91,8 +109,14 @@ class Machine:
     served: dict[str, bytes]
     script: str = field(default_factory=user_data)
 
-    def boot(self, **changes: str) -> subprocess.CompletedProcess[str]:
-        """Run the user data to its end."""
+    def boot(self, **changes: str) -> str:
+        """Run the user data to its end; what it printed."""
+        process = self.start(**changes)
+        printed, _ = process.communicate(timeout=60)
+        return printed
+
+    def start(self, **changes: str) -> subprocess.Popen[str]:
+        """Begin to run the user data, in a session of its own."""
         known = {
             arn: (f"{self.address}/{arn}", base64.b64encode(hashlib.sha256(body).digest()).decode())
             for arn, body in self.layers.items()
@@ -104,15 +128,17 @@ class Machine:
             "AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata.url,
             "PERENNIAL_IMAGE_CACHE": str(self.root / "opt"),
         }
-        return subprocess.run(
-            ["/bin/bash"],
-            input=self.script,
+        script = self.root / "user-data"
+        script.write_text(self.script)
+        return subprocess.Popen(
+            ["/bin/bash", script],
             env=environment | changes,
             cwd=self.root,
-            capture_output=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
-            timeout=60,
-            check=False,
+            start_new_session=True,
         )
 
     @property
@@ -162,6 +188,17 @@ def write(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
+def session(leader: int) -> list[int]:
+    """The living processes of a session."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _parent, _group, its_session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == leader and state not in "ZX":
+                found.append(int(stat.parent.name))
+    return found
+
+
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     bare(tmp_path)
@@ -195,8 +232,7 @@ _LAYERS = ("Code", "Core", "Arrow", "Learn")
 
 
 def test_boots_with_what_the_image_ships(machine: Machine) -> None:
-    done = machine.boot()
-    assert "command not found" not in done.stderr + done.stdout
+    assert "command not found" not in machine.boot()
     commands = [line.split()[0] for line in machine.used]
     assert set(commands) - MAY_BE_USED == USED
     assert machine.used[0] == "shutdown -h +240", "the dead man's switch is the very first command"
@@ -230,6 +266,22 @@ def test_the_log_is_shipped_and_the_instance_ends_however_the_trainer_does(
     machine.layers[arn] = layer({"ec2_trainer/__main__.py": program})
     machine.boot()
     assert "last words" in machine.shipped
+    assert machine.used[-1] == "shutdown -h now"
+
+
+def test_a_shutdown_loses_neither_the_last_words_nor_the_log(machine: Machine) -> None:
+    """SIGTERM comes to every process: while the trainer is at work, and while the log is on its way."""
+    arn = next(name for name in machine.layers if "Code" in name)
+    machine.layers[arn] = layer({"ec2_trainer/__main__.py": INTERRUPTED.format(root=machine.root)})
+    (machine.root / "wait").touch()
+    instance = machine.start()
+    for moment in ("training", "asked"):
+        assert eventually((machine.root / moment).exists, within=30)
+        for process in session(instance.pid):
+            os.kill(process, signal.SIGTERM)
+    (machine.root / "wait").unlink()
+    instance.communicate(timeout=60)
+    assert "answered after the signal" in machine.shipped
     assert machine.used[-1] == "shutdown -h now"
 
 
