@@ -38,7 +38,7 @@ down: .venv/.installed ## stop it
 	@$(PYTHON) -m local down
 
 test: lint ## everything: lint, unit, integration, end to end
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest --numprocesses 2
 
 lint: install ## ruff, mypy, cfn-lint, sam validate
 	@.venv/bin/ruff check $(SOURCES)
@@ -48,10 +48,10 @@ lint: install ## ruff, mypy, cfn-lint, sam validate
 	@$(SAM) validate --lint
 
 unit: .venv/.installed ## unit tests and doctests
-	@$(PYTHON) -m pytest perennial tests/unit
+	@$(PYTHON) -m pytest --numprocesses 2 perennial tests/unit
 
 integration: install ## tests with moto or an engine process
-	@$(PYTHON) -m pytest tests/integration
+	@$(PYTHON) -m pytest --numprocesses 2 tests/integration
 
 e2e: install ## tests on the stack deployed to the embedded AWS
 	@$(PYTHON) -m pytest tests/e2e

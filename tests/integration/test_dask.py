@@ -20,7 +20,7 @@ from perennial.training import PlainRows, fit
 def scheduler() -> Iterator[str]:
     start: Any = distributed.LocalCluster  # types are partly there
     with start(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0"
     ) as cluster:
         yield str(cluster.scheduler_address)
 
