@@ -207,18 +207,20 @@ def _living(group: int) -> bool:
     return bool(processes(group)) or not Path("/proc/self").exists()
 
 
-def _stand_still(group: int) -> bool:
+def _stand_still(session: int) -> bool:
     """Whether all are stopped, and no signal but SIGKILL reaches them."""
-    return set(processes(group).values()) == {"T"}
+    return set(processes(session).values()) == {"T"}
 
 
-def processes(group: int) -> dict[int, str]:
-    """The living processes of a group and their states, as proc(5) calls them; ended ones do not count."""
+def processes(session: int) -> dict[int, str]:
+    """The living processes of a session and their states, as proc(5) calls them; ended ones do not count.
+    Commands that `timeout` runs are in it, and in a group of their own.
+    """
     found = {}
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            state, _parent, its_group = stat.read_text().rpartition(")")[2].split()[:3]
-            if int(its_group) == group and state not in "ZX":
+            state, _parent, _group, its_session = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(its_session) == session and state not in "ZX":
                 found[int(stat.parent.name)] = state
     return found
 

@@ -26,6 +26,7 @@ from pathlib import Path
 import botocore.session
 import pytest
 
+from local.instance import processes
 from local.metadata import Facts, MetadataService
 from tests.integration.engine_support import eventually
 from tests.unit.template_file import user_data
@@ -108,6 +109,7 @@ class Machine:
     layers: dict[str, bytes]
     served: dict[str, bytes]
     script: str = field(default_factory=user_data)
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     def boot(self, **changes: str) -> str:
         """Run the user data to its end; what it printed."""
@@ -130,7 +132,7 @@ class Machine:
         }
         script = self.root / "user-data"
         script.write_text(self.script)
-        return subprocess.Popen(
+        process = subprocess.Popen(
             ["/bin/bash", script],
             env=environment | changes,
             cwd=self.root,
@@ -140,6 +142,16 @@ class Machine:
             text=True,
             start_new_session=True,
         )
+        self.started.append(process)
+        return process
+
+    def stop(self) -> None:
+        """End what is left of it."""
+        for process in self.started:
+            for left in processes(process.pid):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(left, signal.SIGKILL)
+            process.communicate()
 
     @property
     def used(self) -> list[str]:
@@ -188,17 +200,6 @@ def write(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
-def session(leader: int) -> list[int]:
-    """The living processes of a session."""
-    found = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            state, _parent, _group, its_session = stat.read_text().rpartition(")")[2].split()[:4]
-            if int(its_session) == leader and state not in "ZX":
-                found.append(int(stat.parent.name))
-    return found
-
-
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
     bare(tmp_path)
@@ -223,7 +224,9 @@ def machine(tmp_path: Path) -> Iterator[Machine]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Storage) as storage:
         threading.Thread(target=storage.serve_forever, kwargs={"poll_interval": 0.01}).start()
-        yield Machine(tmp_path, metadata, f"http://127.0.0.1:{storage.server_port}", layers, served)
+        machine = Machine(tmp_path, metadata, f"http://127.0.0.1:{storage.server_port}", layers, served)
+        yield machine
+        machine.stop()
         storage.shutdown()
     metadata.stop()
 
@@ -277,7 +280,7 @@ def test_a_shutdown_loses_neither_the_last_words_nor_the_log(machine: Machine) -
     instance = machine.start()
     for moment in ("training", "asked"):
         assert eventually((machine.root / moment).exists, within=30)
-        for process in session(instance.pid):
+        for process in processes(instance.pid):
             os.kill(process, signal.SIGTERM)
     (machine.root / "wait").unlink()
     instance.communicate(timeout=60)

@@ -207,7 +207,7 @@ def test_the_dead_mans_switch_comes_first_and_outlasts_the_longest_training() ->
     lines = [line for line in user_data().splitlines() if line and not line.startswith("#")]
     switch = re.fullmatch(r"shutdown -h \+(\d+)", lines[0])
     assert switch
-    assert re.fullmatch(r"trap '.*; \(report\); shutdown -h now' EXIT", lines[1])
+    assert lines[1] == """trap 'trap "" TERM; exec > /dev/null 2>&1; (report); shutdown -h now' EXIT"""
     longest = DEFINITION["States"]["Train On EC2"]["TimeoutSeconds"]
     assert int(switch[1]) * 60 >= longest
 
